@@ -1,0 +1,8 @@
+"""Agents: the protocol, the loop that runs one, and the agents that come with the package."""
+
+from argus_gym.agents.base import Agent, RunResult, rollout
+from argus_gym.agents.latent import Dynamics
+from argus_gym.agents.replay import ReplayAgent
+from argus_gym.agents.simulated import Oracle, SimulatedAgent
+
+__all__ = ["Agent", "Dynamics", "Oracle", "ReplayAgent", "RunResult", "SimulatedAgent", "rollout"]

@@ -1,0 +1,102 @@
+"""The agent protocol and the loop that every agent runs in."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, runtime_checkable
+
+import gymnasium as gym
+
+from argus_gym.records import (
+    LearnReport,
+    LieReport,
+    RoundRecord,
+    Solve,
+    TrainingPair,
+    Verdict,
+)
+from argus_gym.spaces import Phase
+
+__all__ = ["Agent", "RunResult", "rollout"]
+
+
+@runtime_checkable
+class Agent(Protocol):
+    """A model that proposes problems, solves them and learns from its own chains."""
+
+    def propose(self, obs: Mapping[str, Any], info: Mapping[str, Any]) -> str:
+        """Return a new problem, aimed at ``obs["target"]``, with ``obs["context"]`` as example."""
+
+    def solve(self, problem: str, k: int) -> Solve:
+        """Return ``k`` independent chains for ``problem``."""
+
+    def learn(self, pairs: Sequence[TrainingPair]) -> LearnReport:
+        """Train on the pairs whose role is ``train`` or ``replay``; score those held out."""
+
+    def snapshot(self) -> Any:
+        """Return a copy of everything learning changes."""
+
+    def restore(self, snapshot: Any, blend: float = 1.0) -> None:
+        """Go back to ``snapshot``: fully at 1, a mixture with the present below."""
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What one run left behind.
+
+    Attributes:
+        rounds: One record a round.
+        lies: The detectors' reports, in the order they came.
+        verdicts: The gate's verdicts, one a round where there is a gate.
+        summary: Sums over the run: ``return``, ``steps``, ``invalid``, ``terminated``.
+    """
+
+    rounds: tuple[RoundRecord, ...]
+    lies: tuple[LieReport, ...]
+    verdicts: tuple[Verdict, ...]
+    summary: Mapping[str, float] = field(default_factory=dict)
+
+
+def rollout(
+    env: gym.Env[Any, Any],
+    agent: Agent,
+    *,
+    seed: int | None = None,
+    start: tuple[Mapping[str, Any], Mapping[str, Any]] | None = None,
+    on_round: Callable[[RoundRecord], None] | None = None,
+) -> RunResult:
+    """Run ``agent`` in ``env`` until the run ends.
+
+    Args:
+        env: ``ArgusSelfImprove-v0``, wrapped or not.
+        agent: The agent; its weights are changed by the run.
+        seed: Seed of the reset.
+        start: Observation and info to continue from instead of a reset.
+        on_round: Called with each round's record as it ends.
+    """
+    obs, info = start or env.reset(seed=seed)
+    rounds: list[RoundRecord] = []
+    lies: list[LieReport] = []
+    verdicts: list[Verdict] = []
+    total, steps, invalid, over = 0.0, 0, 0, False
+    terminated = False
+    action: str | Solve | LearnReport
+    while not over:
+        phase = obs["phase"]
+        if phase == Phase.PROPOSE:
+            action = agent.propose(obs, info)
+        elif phase == Phase.LEARN:
+            action = agent.learn(info["training_pairs"])
+        else:
+            action = agent.solve(obs["problem"], int(obs["request"][0]))
+        obs, reward, terminated, truncated, info = env.step(action)
+        over = terminated or truncated
+        total, steps, invalid = total + float(reward), steps + 1, invalid + ("invalid" in info)
+        if "round" in info:
+            rounds.append(info["round"])
+            lies.extend(info.get("lies", {}).values())
+            if "verdict" in info:
+                verdicts.append(info["verdict"])
+            if on_round is not None:
+                on_round(info["round"])
+    summary = {"return": total, "steps": steps, "invalid": invalid, "terminated": terminated}
+    return RunResult(tuple(rounds), tuple(lies), tuple(verdicts), summary)

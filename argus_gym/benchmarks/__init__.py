@@ -1,0 +1,1 @@
+"""Benchmarks: each suite is a module with ``run(...) -> dict`` and ``table(result)``."""

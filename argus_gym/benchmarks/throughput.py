@@ -1,0 +1,113 @@
+"""``argus-gym bench throughput``: speed, import cost and memory, compared within one run."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+import gymnasium as gym
+
+from argus_gym.agents import SimulatedAgent, rollout
+from argus_gym.benchmarks import consensus_speed
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+__all__ = ["run", "table"]
+
+MEMORY = """
+import resource
+import gymnasium as gym
+from argus_gym.agents import SimulatedAgent, rollout
+rollout(gym.make("argus_gym:ArgusSelfImprove-v0"), SimulatedAgent(0), seed=0)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+def run(seed: int = 0, repeats: int = 5) -> dict[str, Any]:
+    """Measure and return medians and ratios, JSON-ready.
+
+    Args:
+        seed: Seed of the runs and texts.
+        repeats: Measurements of each figure, >= 1.
+    """
+    if repeats < 1:
+        raise ValueError(f"repeats must be at least 1, got {repeats}")
+    return {
+        "environment": {
+            name: _problems_per_second(parsed, seed, repeats)
+            for name, parsed in (("text", False), ("parsed", True))
+        },
+        "consensus": consensus_speed.throughput(seconds=float(repeats), seed=seed),
+        "import": _import_ratio(repeats),
+        "memory_mb": int(_python(MEMORY)) / 1024,
+        "python": sys.version.split()[0],
+        "repeats": repeats,
+        "seed": seed,
+    }
+
+
+def _problems_per_second(parsed: bool, seed: int, repeats: int) -> dict[str, float]:
+    """Time default runs: problems proposed and solved, retests and learning included."""
+    rates, solved = [], []
+    for repeat in range(repeats):
+        env, agent = gym.make("ArgusSelfImprove-v0"), SimulatedAgent(seed + repeat, parsed=parsed)
+        start = time.process_time()
+        result = rollout(env, agent, seed=seed + repeat)
+        spent = time.process_time() - start
+        proposed = sum(len(r.problems) for r in result.rounds)
+        retested = sum(r.answers["retest"] / 8 for r in result.rounds)
+        rates.append(proposed / spent)
+        solved.append((proposed + retested) / spent)
+    return {"problems_per_second": median(rates), "with_retests_per_second": median(solved)}
+
+
+def _import_ratio(repeats: int) -> dict[str, float]:
+    def timed(module: str) -> float:
+        return float(
+            _python(
+                "import time; t = time.process_time()\n"
+                f"import {module}\nprint(time.process_time() - t)"
+            )
+        )
+
+    pairs = [(timed("argus_gym"), timed("gymnasium")) for _ in range(repeats)]
+    return {
+        "argus_gym_s": median(ours for ours, _ in pairs),
+        "gymnasium_s": median(theirs for _, theirs in pairs),
+        "ratio": median(ours / theirs for ours, theirs in pairs),
+    }
+
+
+def _python(code: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=300
+    )
+    return done.stdout.strip()
+
+
+def table(result: dict[str, Any]) -> "Table":
+    """Return the figures as a table with the targets they are held to."""
+    from rich.table import Table
+
+    out = Table(title=f"throughput (CPU time, median of {result['repeats']})")
+    for column in ("figure", "measured", "target"):
+        out.add_column(column, justify="left" if column == "figure" else "right")
+    environment, consensus = result["environment"], result["consensus"]
+    show: Callable[..., None] = out.add_row
+    for name, goal in (("text", 1_000), ("parsed", 8_000)):
+        rate = environment[name]
+        show(
+            f"environment + simulated agent, {name} chains: problems/s",
+            f"{rate['problems_per_second']:,.0f}",
+            f">= {goal:,}",
+        )
+        show("  counting retested items too", f"{rate['with_retests_per_second']:,.0f}", "")
+    for name, value in consensus.items():
+        if isinstance(value, int | float):
+            show(f"consensus: {name}", f"{value:,.1f}", "")
+    show("import argus_gym / import gymnasium", f"{result['import']['ratio']:.2f}", "<= 1.3")
+    show("default run, peak memory (MB)", f"{result['memory_mb']:.0f}", "< 300")
+    return out

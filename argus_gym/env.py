@@ -1,0 +1,549 @@
+"""``ArgusSelfImprove-v0``: one self-improvement loop as a state machine over text."""
+
+from collections import deque
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import gymnasium as gym
+import numpy as np
+
+from argus_gym import consensus, premise, render
+from argus_gym.buffer import Buffer
+from argus_gym.capability_map import CapabilityMap, hashed_words
+from argus_gym.gauges import measure, observe
+from argus_gym.ledger import Ledger
+from argus_gym.planner import make as make_planner
+from argus_gym.pools import Pools, draw_pools
+from argus_gym.records import (
+    LearnReport,
+    Premise,
+    ProblemRecord,
+    RoundRecord,
+    Solve,
+    TrainingPair,
+    Value,
+    decode,
+    encode,
+)
+from argus_gym.retests import Answered, Item, RetestBlock, Side, draw_items, is_right
+from argus_gym.spaces import (
+    MAX_CHAIN_CHARS,
+    MAX_K,
+    MAX_PROBLEM_CHARS,
+    ActionSpace,
+    Phase,
+    observation_space,
+    read_action,
+)
+
+__all__ = ["ArgusSelfImprove"]
+
+MAX_INVALID = 100
+PAST_CAPACITY = 512
+PROCESSES = ("aligned", "jaccard")
+Action = str | Solve | LearnReport
+STREAMS = ("planner", "context", "ties", "retest", "split")
+
+
+class ArgusSelfImprove(gym.Env[dict[str, Any], Any]):
+    """One self-improvement loop: propose, solve, score, retest, learn, retest.
+
+    A round is ``problems_per_round`` times PROPOSE and SOLVE, a block of RETEST, one LEARN and the
+    same block of RETEST again. The observation's ``phase`` says what is expected:
+
+    * PROPOSE (0): a problem as ``str``. Reward 0.
+    * SOLVE (1): ``k`` chains, as a list of ``str`` or :class:`~argus_gym.records.Chain`, or a
+      :class:`~argus_gym.records.Solve`. Reward ``combined``, in [0, 1].
+    * RETEST (2): chains for an earlier problem or an anchor. Reward 0.
+    * LEARN (3): a :class:`~argus_gym.records.LearnReport` on ``info["training_pairs"]``. Reward 0.
+
+    A well-typed action that does not fit leaves the state as it is, costs ``penalty`` and is
+    explained in ``info["invalid"]``. ``info["round"]`` holds the :class:`~argus_gym.records.
+    RoundRecord` of a round that just ended. The run is truncated after the last round and
+    terminated after 100 invalid actions in a row.
+
+    Args:
+        rounds: Rounds a run, >= 1.
+        problems_per_round: Problems a round, >= 1.
+        k: Chains a problem, in [1, 64].
+        clusters: Clusters of the capability map, >= 2.
+        frontier: Lower and upper edge of the frontier in ``combined``, ``0 <= low < high <= 1``.
+        verifier_strength: How far the lower edge slides up with skill (0.2 in v3.4), in [0, 1].
+        weight: Weight of the outcome in ``combined``, in [0, 1].
+        process: How steps are compared, ``aligned`` or ``jaccard``.
+        planner: Name of a planner in :mod:`argus_gym.planner`.
+        anchor_items: Anchors in a retest block, >= 0.
+        past_items: Earlier problems in a retest block, >= 0.
+        retest_chains: Chains for each retested item, in [1, 64].
+        external_rate: How often the proposer's example comes from outside, in [0, 1].
+        blind_spot_rate: How often it otherwise is a problem that got worse, in [0, 1].
+        replay_share: Replayed pairs as a share of a learning step, in [0, 1).
+        epi_weighting: Weigh training pairs by how unlikely their chain was as well.
+        anchors: Problems with known answers, never trained on and never shown to the proposer;
+            drawn from :mod:`argus_gym.problems` at reset where ``None``.
+        external: Problems for external examples; drawn at reset where ``None``.
+        penalty: Reward of an invalid action, <= 0.
+        render_mode: ``ansi``, ``rgb_array`` or ``None``.
+
+    Raises:
+        ValueError: If an argument is outside its range.
+    """
+
+    metadata = {"render_modes": ["ansi", "rgb_array"], "render_fps": 4}  # noqa: RUF012
+
+    def __init__(
+        self,
+        rounds: int = 15,
+        problems_per_round: int = 64,
+        k: int = 14,
+        clusters: int = 10,
+        frontier: tuple[float, float] = (0.4, 0.8),
+        verifier_strength: float = 0.2,
+        weight: float = 0.5,
+        process: Literal["aligned", "jaccard"] = "aligned",
+        planner: str = "most_learnable",
+        anchor_items: int = 8,
+        past_items: int = 8,
+        retest_chains: int = 8,
+        external_rate: float = 0.35,
+        blind_spot_rate: float = 0.5,
+        replay_share: float = 0.25,
+        epi_weighting: bool = False,
+        anchors: Sequence[tuple[str, Value]] | None = None,
+        external: Sequence[str] | None = None,
+        penalty: float = -0.1,
+        render_mode: str | None = None,
+    ) -> None:
+        for name, count in (("rounds", rounds), ("problems_per_round", problems_per_round)):
+            _check(name, count >= 1, "at least 1", count)
+        for name, count in (("k", k), ("retest_chains", retest_chains)):
+            _check(name, 1 <= count <= MAX_K, f"in [1, {MAX_K}]", count)
+        for name, count in (("anchor_items", anchor_items), ("past_items", past_items)):
+            _check(name, count >= 0, "at least 0", count)
+        low, high = frontier
+        _check("frontier", 0 <= low < high <= 1, "a pair with 0 <= low < high <= 1", frontier)
+        for name, share in (
+            ("verifier_strength", verifier_strength),
+            ("weight", weight),
+            ("external_rate", external_rate),
+            ("blind_spot_rate", blind_spot_rate),
+        ):
+            _check(name, 0 <= share <= 1, "in [0, 1]", share)
+        _check("process", process in PROCESSES, f"one of {PROCESSES}", process)
+        _check("penalty", penalty <= 0, "at most 0", penalty)
+        modes = [None, *self.metadata["render_modes"]]
+        _check("render_mode", render_mode in modes, f"one of {modes}", render_mode)
+        self.rounds, self.problems_per_round, self.k = rounds, problems_per_round, k
+        self.frontier, self.verifier_strength = (float(low), float(high)), verifier_strength
+        self.weight, self.process, self.epi_weighting = weight, process, epi_weighting
+        self.anchor_items, self.past_items = anchor_items, past_items
+        self.retest_chains, self.penalty = retest_chains, float(penalty)
+        self.external_rate, self.blind_spot_rate = external_rate, blind_spot_rate
+        self.render_mode = render_mode
+        self._given = (anchors, external)
+        self._planner = make_planner(planner)
+        self._replay_share = replay_share
+        self._clusters = clusters
+        self.map = CapabilityMap(clusters)
+        self.buffer = Buffer(replay_share=replay_share)
+        self.ledger = Ledger()
+        self.history: list[RoundRecord] = []
+        self.observation_space = observation_space(clusters)
+        self.action_space = ActionSpace()
+        self._over = True
+
+    # The run
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Start a new run; nothing of the last one survives.
+
+        Args:
+            seed: Seed of every draw in the run.
+            options: Not used.
+        """
+        super().reset(seed=seed)
+        streams = self.np_random.spawn(len(STREAMS) + 1)
+        self._rng = dict(zip(STREAMS, streams, strict=False))
+        anchors, external = self._given
+        self._pools = draw_pools(streams[-1], anchors, external)
+        self.map = CapabilityMap(self._clusters)
+        self.buffer = Buffer(replay_share=self._replay_share)
+        self.ledger = Ledger()
+        self.history = []
+        self._past: dict[str, Item] = {}
+        self._regressed: deque[Item] = deque(maxlen=32)
+        self._examples: dict[int, str] = {}
+        self._last_after: dict[str, Answered] = {}
+        self._request = (float(self.k), 1.0)
+        self._over, self._streak = False, 0
+        self._gauges, self._measured = observe(None, 0, self.rounds)
+        self._begin_round()
+        return self._observe(), {}
+
+    def step(self, action: Any) -> tuple[dict[str, Any], float, bool, bool, dict[str, Any]]:
+        """Take one action of the phase the last observation named.
+
+        Raises:
+            TypeError: If the action has none of the accepted types.
+            ResetNeeded: If the run is over.
+        """
+        if self._over:
+            raise gym.error.ResetNeeded("the run is over: call reset() before step()")
+        value = read_action(action)
+        if self._phase is Phase.PROPOSE:
+            reward, info = self._propose(value)
+        elif self._phase is Phase.SOLVE:
+            reward, info = self._solve(value)
+        elif self._phase is Phase.RETEST:
+            reward, info = self._retest(value)
+        else:
+            reward, info = self._learn(value)
+        terminated = False
+        if "invalid" in info:
+            self._invalid += 1
+            self._streak += 1
+            if self._streak >= MAX_INVALID:
+                terminated = self._over = True
+                self.ledger.add(
+                    len(self.history), "run.stopped", f"{MAX_INVALID} invalid actions", "terminate"
+                )
+        else:
+            self._streak = 0
+        if self._phase is Phase.LEARN:
+            info["training_pairs"] = self._batch
+        elif self._phase is Phase.RETEST:
+            info["retest"] = {
+                "weights": self._side,
+                "index": self._index,
+                "items": len(self._todo),
+            }
+        truncated = len(self.history) >= self.rounds
+        self._over |= truncated
+        return self._observe(), reward, terminated, truncated, info
+
+    def render(self) -> Any:
+        """Return the capability map and the timeline as text or as an image of shape (h, w, 3)."""
+        if self.render_mode is None:
+            gym.logger.warn("render() was called without a render_mode; give one to gym.make()")
+            return None
+        view = render.View(
+            round=len(self.history),
+            rounds=self.rounds,
+            phase=self._phase.name,
+            columns=self._columns,
+            history=self.history,
+        )
+        return render.ansi(view) if self.render_mode == "ansi" else render.rgb_array(view)
+
+    @property
+    def report_pool(self) -> tuple[tuple[str, Value], ...]:
+        """Problems with answers for the report at the end: never trained on, never retested."""
+        return self._pools.report
+
+    # Phases
+
+    def _begin_round(self) -> None:
+        self._scored: list[ProblemRecord] = []
+        self._spent = {"solve": 0, "retest": 0}
+        self._tokens = {"solve": 0, "retest": 0}
+        self._invalid = 0
+        self._batch: tuple[TrainingPair, ...] = ()
+        self._todo: list[Item] = []
+        skill = self.history[-1].skill if self.history else 0.0
+        low, high = self.frontier
+        slid = low if np.isnan(skill) else low + self.verifier_strength * skill
+        self._edges = (min(slid, high), high)
+        self._columns = self.map.arrays()
+        self._begin_problem()
+
+    def _begin_problem(self) -> None:
+        self._phase = Phase.PROPOSE
+        self._problem = ""
+        self._target = self._planner.choose(self._columns, self._rng["planner"])
+        self._context, self._source = self._example(self._target)
+
+    def _example(self, target: int) -> tuple[str, str]:
+        rng = self._rng["context"]
+        draw = rng.random()
+        if draw < self.external_rate and self._pools.external:
+            return self._pools.external[rng.integers(len(self._pools.external))], "external"
+        blind_spot = self.external_rate + (1 - self.external_rate) * self.blind_spot_rate
+        if draw < blind_spot and self._regressed:
+            near = [item for item in self._regressed if item.cluster == target]
+            items = near or list(self._regressed)
+            return items[rng.integers(len(items))].problem, "regressed"
+        own = self._examples.get(target, "")
+        return own, "own" if own else "none"
+
+    def _propose(self, value: Action) -> tuple[float, dict[str, Any]]:
+        if not isinstance(value, str):
+            return self._refuse("PROPOSE expects a problem as text", value)
+        if not value.strip():
+            return self._refuse("the problem is empty")
+        if len(value) > MAX_PROBLEM_CHARS:
+            return self._refuse(f"the problem has {len(value)} characters, {MAX_PROBLEM_CHARS} fit")
+        self._problem = value
+        self._premise = premise.check(value)
+        self._phase = Phase.SOLVE
+        return 0.0, {"premise": self._premise}
+
+    def _solve(self, value: Action) -> tuple[float, dict[str, Any]]:
+        k = int(self._request[0])
+        reason = _unfit_chains(value, k)
+        if reason:
+            return self._refuse(reason)
+        assert isinstance(value, Solve)
+        try:
+            cluster = self.map.assign(_embedding(self._problem, value))
+        except ValueError as error:
+            return self._refuse(str(error))
+        scored = self._consensus(value)
+        zone = consensus.zone(scored.combined, *self._edges)
+        self.map.scored(cluster, scored.outcome, scored.combined, zone)
+        self._columns = self.map.arrays()
+        record = ProblemRecord(
+            problem=self._problem,
+            cluster=cluster,
+            target=self._target,
+            zone=zone,
+            outcome=scored.outcome,
+            process=scored.process,
+            combined=scored.combined,
+            answer=scored.answer,
+            premise=self._premise,
+            length_mean=scored.length_mean,
+            length_sd=scored.length_sd,
+            variety=scored.variety,
+            source=self._source,
+        )
+        self._scored.append(record)
+        self._spend("solve", scored)
+        if self._problem not in self._pools.reserved:
+            if zone == "frontier":
+                chain = scored.chains[scored.best]
+                pair = TrainingPair(
+                    self._problem, chain, scored.combined, cluster, len(self.history)
+                )
+                self.buffer.add(pair)
+                self._examples[cluster] = self._problem
+            self._past[self._problem] = Item(self._problem, scored.answer, cluster, False)
+            if len(self._past) > PAST_CAPACITY:
+                del self._past[next(iter(self._past))]
+        reward = scored.combined
+        info = {
+            "scored": record,
+            "proposer_reward": self._proposer_reward(self._premise, scored),
+        }
+        if len(self._scored) < self.problems_per_round:
+            self._begin_problem()
+        else:
+            self._begin_retests()
+        return reward, info
+
+    def _proposer_reward(self, verdict: Premise, scored: consensus.Consensus) -> float:
+        low, high = self._edges
+        length = sorted(len(chain.steps) for chain in scored.chains)[len(scored.chains) // 2]
+        outside = max(low - scored.combined, scored.combined - high, 0.0)
+        room = max(low, 1 - high)
+        fit = max(0.0, 1 - outside / room) if room else 1.0
+        return (1.0 if verdict.ok else 0.05) * (length + 1) / (length + 4) * fit
+
+    def _begin_retests(self) -> None:
+        past = list(self._past.values())
+        counts = (self.anchor_items, self.past_items)
+        items = draw_items(self._rng["retest"], self._pools.anchors, past, counts)
+        self._block = RetestBlock(items, self.retest_chains, self._last_after)
+        self._problem = self._context = ""
+        self._side: Side = "before"
+        self._begin_side("before")
+        if not self._todo:
+            self._begin_learning()
+
+    def _begin_side(self, side: Side) -> None:
+        self._side, self._todo, self._index = side, self._block.open(side), 0
+        if self._todo:
+            self._phase, self._problem = Phase.RETEST, self._todo[0].problem
+
+    def _retest(self, value: Action) -> tuple[float, dict[str, Any]]:
+        reason = _unfit_chains(value, self.retest_chains)
+        if reason:
+            return self._refuse(reason)
+        assert isinstance(value, Solve)
+        item, located = self._todo[self._index], self._block.located
+        if item.cluster < 0 and item.problem not in located:
+            try:
+                located[item.problem] = self.map.locate(_embedding(item.problem, value))
+            except ValueError as error:
+                return self._refuse(str(error))
+        scored = self._consensus(value)
+        right = sum(is_right(chain, item.answer) for chain in scored.chains)
+        self._block.answer(self._side, item, Answered(right, scored.outcome))
+        self._spend("retest", scored)
+        self._index += 1
+        if self._index < len(self._todo):
+            self._problem = self._todo[self._index].problem
+        elif self._side == "before":
+            self._begin_learning()
+        else:
+            return 0.0, self._end_round()
+        return 0.0, {}
+
+    def _begin_learning(self) -> None:
+        self._phase, self._problem = Phase.LEARN, ""
+        self._batch = self.buffer.batch(self._rng["split"], self.epi_weighting)
+
+    def _learn(self, value: Action) -> tuple[float, dict[str, Any]]:
+        if not isinstance(value, LearnReport):
+            return self._refuse("LEARN expects a LearnReport", value)
+        self._report = value
+        self._begin_side("after")
+        return 0.0, {} if self._todo else self._end_round()
+
+    def _end_round(self) -> dict[str, Any]:
+        pairs, report, index = self._batch, self._report, len(self.history)
+        if np.isfinite(report.train[0]) and not np.isfinite(report.train[1]):
+            self.buffer.quarantine(pairs)
+            self.ledger.add(index, "learn.diverged", encode(report), "quarantine")
+        else:
+            self.buffer.commit(pairs)
+        retests = self._block.compared()
+        for item, test in zip(self._block.items, retests, strict=True):
+            self.map.retested(test.cluster, test.delta)
+            if not item.anchor and test.delta < 0:
+                self._regressed.append(item)
+        self._last_after = self._block.after
+        skill = self.map.skill()
+        self.map.end_round()
+        self._columns = self.map.arrays()
+        roles = [pair.role for pair in pairs]
+        trained, replayed = roles.count("train"), roles.count("replay")
+        problems = tuple(self._scored)
+        record = RoundRecord(
+            round=index,
+            problems=problems,
+            retests=retests,
+            report=report,
+            trained=trained,
+            replayed=replayed,
+            heldout=roles.count("heldout"),
+            mean_reward=sum(p.combined for p in problems) / len(problems),
+            skill=skill,
+            gauges=measure(problems, retests, report, trained, replayed),
+            map={name: tuple(column.tolist()) for name, column in self._columns.items()},
+            request=self._request,
+            answers=dict(self._spent),
+            tokens=dict(self._tokens),
+            invalid=self._invalid,
+        )
+        self.history.append(record)
+        self._gauges, self._measured = observe(record, index + 1, self.rounds)
+        self.ledger.add(
+            index,
+            "round.ended",
+            {"mean_reward": record.mean_reward, "trained": trained},
+        )
+        self._begin_round()
+        return {"round": record}
+
+    def _consensus(self, value: Solve) -> consensus.Consensus:
+        tie = int(self._rng["ties"].integers(2**63))
+        return consensus.score(value.chains, self.weight, self.process, tie)
+
+    def _spend(self, use: str, scored: consensus.Consensus) -> None:
+        self._spent[use] += len(scored.chains)
+        self._tokens[use] += sum(chain.tokens for chain in scored.chains)
+
+    def _refuse(self, reason: str, value: Any = None) -> tuple[float, dict[str, Any]]:
+        if value is not None:
+            reason = f"{reason}, got {type(value).__name__}"
+        return self.penalty, {"invalid": reason}
+
+    def _observe(self) -> dict[str, Any]:
+        k, temperature = self._request
+        if self._phase is Phase.RETEST:
+            k = float(self.retest_chains)
+        return {
+            "phase": int(self._phase),
+            "problem": self._problem,
+            "context": self._context,
+            "target": self._target,
+            "capability_map": {name: column.copy() for name, column in self._columns.items()},
+            "request": np.array((k, temperature), np.float32),
+            "gauges": self._gauges.copy(),
+            "measured": self._measured.copy(),
+        }
+
+    # Checkpoints
+
+    def state(self) -> dict[str, Any]:
+        """Return everything a run is made of, JSON-ready.
+
+        Raises:
+            RuntimeError: If a round is under way.
+        """
+        if self._phase is not Phase.PROPOSE or self._scored or self._invalid:
+            raise RuntimeError("state() is legal at the start of a round only")
+        return {
+            "rng": {name: rng.bit_generator.state for name, rng in self._rng.items()},
+            "pools": encode(self._pools),
+            "map": self.map.state(),
+            "buffer": self.buffer.state(),
+            "ledger": self.ledger.state(),
+            "history": encode(self.history),
+            "past": encode(list(self._past.values())),
+            "regressed": encode(list(self._regressed)),
+            "examples": sorted(self._examples.items()),
+            "last_after": encode(self._last_after),
+            "request": list(self._request),
+            "next": [self._target, self._context, self._source],
+        }
+
+    def load_state(self, state: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Restore what :meth:`state` returned; return observation and info to continue from."""
+        if self._over:
+            self.reset(seed=0)
+        for name, saved in state["rng"].items():
+            self._rng[name].bit_generator.state = saved
+        self._pools = decode(Pools, state["pools"])
+        self.map.load_state(state["map"])
+        self.buffer.load_state(state["buffer"])
+        self.ledger.load_state(state["ledger"])
+        self.history = [decode(RoundRecord, r) for r in state["history"]]
+        past = [decode(Item, item) for item in state["past"]]
+        self._past = {item.problem: item for item in past}
+        self._regressed = deque((decode(Item, i) for i in state["regressed"]), maxlen=32)
+        self._examples = {int(cluster): text for cluster, text in state["examples"]}
+        self._last_after = {p: decode(Answered, a) for p, a in state["last_after"].items()}
+        self._request = (float(state["request"][0]), float(state["request"][1]))
+        rng = {name: generator.bit_generator.state for name, generator in self._rng.items()}
+        self._begin_round()
+        for name, saved in rng.items():
+            self._rng[name].bit_generator.state = saved
+        self._target, self._context, self._source = state["next"]
+        last = self.history[-1] if self.history else None
+        self._gauges, self._measured = observe(last, len(self.history), self.rounds)
+        self._over, self._streak = len(self.history) >= self.rounds, 0
+        return self._observe(), {}
+
+
+def _embedding(problem: str, solve: Solve) -> np.ndarray:
+    return hashed_words(problem, 128) if solve.embedding is None else solve.embedding
+
+
+def _check(name: str, fits: bool, rule: str, value: Any) -> None:
+    if not fits:
+        raise ValueError(f"{name} must be {rule}, got {value!r}")
+
+
+def _unfit_chains(value: Action, k: int) -> str:
+    if not isinstance(value, Solve):
+        return f"expected {k} chains, got {type(value).__name__}"
+    if len(value.chains) != k:
+        return f"expected {k} chains, got {len(value.chains)}"
+    for chain in value.chains:
+        size = len(chain) if isinstance(chain, str) else len(chain.text)
+        if size > MAX_CHAIN_CHARS:
+            return f"a chain has {size} characters, {MAX_CHAIN_CHARS} fit"
+    return ""

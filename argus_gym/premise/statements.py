@@ -1,0 +1,193 @@
+"""Who has, gets or gives up how many of what: the statements of a problem, read in one pass."""
+
+from typing import NamedTuple
+
+from argus_gym.premise.numerals import Value
+from argus_gym.premise.reading import Reading
+from argus_gym.premise.words import (
+    DETERMINERS,
+    FUNCTION_WORDS,
+    GAIN,
+    HAVE,
+    LOSE,
+    PRONOUNS,
+    UNSURE,
+    singular,
+)
+
+__all__ = ["MAX_STATEMENTS", "Statement", "statements"]
+
+MAX_STATEMENTS = 64
+"""Only this many quantities of a problem are read."""
+
+_AROUND = frozenset(
+    "about almost nearly over approximately roughly around least most than every per another up "
+    "under only".split()
+)
+_SUMMARY = frozenset(("total", "sum", "average"))
+_RATE = frozenset(("each", "per", "every", "apiece", "daily", "weekly", "times"))
+_SKIPPED = frozenset("then still also now only just already first later usually always".split())
+_VERBS = (
+    dict.fromkeys(HAVE, "have") | dict.fromkeys(GAIN, "gain") | dict.fromkeys(LOSE, "lose")
+)
+_ROLES = (
+    dict.fromkeys(UNSURE, "unsure")
+    | _VERBS
+    | dict.fromkeys((".", "?", "!"), "end")
+    | dict.fromkeys((",", ";", ":", "and", "but", "then", "(", ")"), "break")
+    | dict.fromkeys(("#", "$"), "number")
+)
+_BE = frozenset(("is", "are", "was", "were"))
+_LEFT = frozenset("left ran flew died departed escaped away".split())
+_BETWEEN = frozenset("were was are got have been had of them the his her their these".split())
+
+
+class Statement(NamedTuple):
+    """One quantity and what is said of it.
+
+    Attributes:
+        at: Entry of the number.
+        last: Last entry of the phrase.
+        value: The number.
+        noun: The thing counted, in the singular; ``$`` for money; empty where none is named.
+        modifiers: The words between the number and the noun.
+        owner: Whose it is: a noun or name, ``there``, or empty where unknown.
+        verb: ``have``, ``be``, ``gain``, ``lose`` or empty.
+        unsure: Whether it is only wanted, possible, approximate or supposed.
+        rate: Whether it is an amount for each of several.
+        definite: The determiner before the number, empty where there is none.
+        of: Whether ``of them``, ``of the ...`` follows the number.
+        sentence: Index of the sentence.
+    """
+
+    at: int
+    last: int
+    value: Value
+    noun: str
+    modifiers: tuple[str, ...]
+    owner: str
+    verb: str
+    unsure: bool
+    rate: bool
+    definite: str
+    of: bool
+    sentence: int
+
+
+def statements(reading: Reading) -> list[Statement]:
+    """Return the quantities of the text in order, at most :data:`MAX_STATEMENTS`."""
+    words, values = reading.words, reading.values
+    found: list[Statement] = []
+    number_of_sentence = 0
+    start = 0
+    owner = last_owner = verb = ""
+    unsure = False
+    for i, word in enumerate(words):
+        role = _ROLES.get(word)
+        if role is None:
+            continue
+        if role == "end":
+            number_of_sentence += 1
+            start = i + 1
+            verb, unsure = "", False
+        elif role == "break":
+            start = i + 1
+        elif role == "unsure":
+            unsure = True
+        elif role == "number":
+            if i in values and not _hyphenated(words, i):
+                rate = not _RATE.isdisjoint(words[start:i])
+                found.append(_statement(reading, i, owner, verb, unsure, rate, number_of_sentence))
+                if len(found) == MAX_STATEMENTS:
+                    break
+        else:
+            subject = _subject(words, start, i)
+            if subject in PRONOUNS:
+                subject = last_owner
+            if subject:
+                owner = last_owner = subject
+            verb = "be" if word in _BE and subject != "there" else role
+    return found
+
+
+def _hyphenated(words: list[str], i: int) -> bool:
+    """Whether the number at ``i`` belongs to a compound (``15-meter``) or a range (``3-4``)."""
+    return words[i - 1 : i] == ["-"] or words[i + 1 : i + 2] == ["-"]
+
+
+def _subject(words: list[str], start: int, verb: int) -> str:
+    """Return the subject of the verb at ``verb`` in a clause that begins at ``start``."""
+    i = verb - 1
+    while i >= start and (words[i] in _SKIPPED or words[i] in _VERBS or words[i].endswith("ly")):
+        i -= 1
+    if i < start or not words[i].isalpha():
+        return ""
+    word = words[i]
+    if word in FUNCTION_WORDS and word not in PRONOUNS and word != "there":
+        return ""
+    if word in PRONOUNS or word == "there":
+        return word
+    if i > 1 and words[i - 1] == "and":
+        return f"{words[i - 2]}+{word}"
+    first = i
+    while first > start and i - first < 3 and words[first - 1] not in FUNCTION_WORDS:
+        first -= 1
+    return " ".join(words[first : i + 1])
+
+
+def _statement(
+    reading: Reading, i: int, owner: str, verb: str, unsure: bool, rate: bool, sentence: int
+) -> Statement:
+    words, n = reading.words, len(reading.words)
+    definite = words[i - 1] if i and words[i - 1] in DETERMINERS else ""
+    if i and words[i - 1].endswith("'s"):
+        definite = words[i - 1]
+    noun, modifiers, last = ("$", (), i) if words[i] == "$" else _phrase(words, i + 1)
+    if not noun:
+        last = i
+    after = words[last + 1] if last + 1 < n else ""
+    of = after == "of"
+    rate = rate or (after in ("a", "an") and last > i) or definite in _RATE
+    rate = rate or not _RATE.isdisjoint(words[last + 1 : last + 4])
+    if verb == "lose" and not _SUMMARY.isdisjoint(words[max(0, i - 4) : i]):
+        verb = ""
+    vague = bool(i) and words[i - 1] in _AROUND
+    passive = _departs(words, last + 1)
+    if passive:
+        verb = "lose"
+        if not of:
+            owner = ""
+    return Statement(
+        i, last, reading.values[i], noun, modifiers, owner, verb, unsure or vague, rate, definite,
+        of, sentence,
+    )  # fmt: skip
+
+
+def _phrase(words: list[str], i: int) -> tuple[str, tuple[str, ...], int]:
+    """Return noun, its modifiers and last entry of the noun phrase that begins at ``i``."""
+    first, n = i, len(words)
+    while i < n and i - first < 4:
+        word = words[i]
+        if not word.isalpha() or (word in FUNCTION_WORDS and word not in ("more", "other")):
+            break
+        noun = singular(word)
+        if noun:
+            return noun, tuple(words[first:i]), i
+        i += 1
+    # "500 ml bottle": a thing is named, though no plural says which word is the noun
+    return (words[i - 1], tuple(words[first : i - 1]), i - 1) if i > first else ("", (), i)
+
+
+def _departs(words: list[str], i: int) -> bool:
+    """Whether ``were sold``, ``of them ran away``, ``of the birds left`` follows at ``i``."""
+    n = len(words)
+    moved = 0
+    j = i
+    while j < n and j - i < 6 and (words[j] in _BETWEEN or (moved and singular(words[j]))):
+        moved += 1
+        j += 1
+    if j >= n:
+        return False
+    if words[j] in _LEFT:
+        return moved > 0 and "of" in words[i:j]
+    return words[j] in LOSE and moved > 0 and not _BE.isdisjoint(words[i:j])

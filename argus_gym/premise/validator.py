@@ -1,0 +1,100 @@
+"""The premise check: a cheap look at every problem, the readers where it finds a reason."""
+
+from collections.abc import Iterator
+
+from argus_gym.premise.claims import Claim
+from argus_gym.premise.counts import counts
+from argus_gym.premise.equations import equations
+from argus_gym.premise.number_theory import CUES as NUMBER_CUES
+from argus_gym.premise.number_theory import number_theory
+from argus_gym.premise.reading import MAX_CHARS, Reading, fold, tokens
+from argus_gym.premise.restated import contradictions, durations
+from argus_gym.premise.shares import shares
+from argus_gym.premise.statements import statements
+from argus_gym.premise.totals import asks_balance, listed_parts, overdraws, part_sums
+from argus_gym.premise.words import DETERMINERS, HAVE, LOSE
+from argus_gym.records import Premise
+
+__all__ = ["KINDS", "check"]
+
+KINDS = (
+    "equation",
+    "nth_prime",
+    "divisibility",
+    "factor",
+    "square",
+    "percentage",
+    "fraction",
+    "parts_total",
+    "overdraw",
+    "indivisible",
+    "contradiction",
+)
+"""The kinds of false claims that :func:`check` can name."""
+
+_LISTS = frozenset((":", "consisting", "made", "composed", "out", "of"))
+_PREDICATES = frozenset(
+    "are were is was boys girls men women adults children males females of".split()
+)
+_TRUE = Premise(True)
+
+
+def check(problem: str) -> Premise:
+    if not isinstance(problem, str):
+        raise TypeError(f"problem must be a str, got {type(problem).__name__}")
+    low = fold(problem[:MAX_CHARS])
+    raw = tokens(low)
+    present = set(raw)
+    reading = Reading(low, raw)
+    for claim in _claims(reading, present):
+        return Premise(False, claim.kind, reading.span(claim.first, claim.last), claim.reason)
+    return _TRUE
+
+
+def _claims(reading: Reading, present: set[str]) -> Iterator[Claim]:
+    """Yield false claims, kind by kind; each reader runs only where its words occur."""
+    if not NUMBER_CUES.isdisjoint(present):
+        yield from number_theory(reading, present)
+    yield from equations(reading)
+    yield from shares(reading)
+    yield from counts(reading)
+    if len(reading.values) < 2:
+        return
+    if not _LISTS.isdisjoint(present):
+        yield from listed_parts(reading)
+    if "-" in present:
+        yield from durations(reading)
+    parts = _parts_follow(reading, present)
+    loses = not LOSE.isdisjoint(present) and ("of" in present or asks_balance(reading.words))
+    again = _counts_again(reading)
+    if parts or loses or again:
+        found = statements(reading)
+        if parts:
+            yield from part_sums(reading, found)
+        if loses:
+            yield from overdraws(reading, found)
+        if again:
+            yield from contradictions(reading, found)
+
+
+def _parts_follow(reading: Reading, present: set[str]) -> bool:
+    """Whether a number may be a part of a total."""
+    if "each" in present and "there" in present:
+        return True
+    words = reading.words
+    return any(words[i + 1] in _PREDICATES for i in reading.values if i + 1 < len(words))
+
+
+def _counts_again(reading: Reading) -> bool:
+    """Whether a thing may be counted a second time: ``his 15 marbles``, ``has 15 marbles``."""
+    words = reading.words
+    seen = set()
+    for i in reading.values:
+        if i + 1 < len(words):
+            thing = words[i + 1]
+            if thing in seen and i:
+                before = words[i - 1]
+                if before in DETERMINERS or before in HAVE or before.endswith("'s"):
+                    return True
+            seen.add(thing)
+    return False

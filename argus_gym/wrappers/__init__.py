@@ -1,0 +1,1 @@
+"""Wrappers: detectors of self-deception, gates and monitors."""
