@@ -4,7 +4,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 import gymnasium as gym
 
-from argus_gym import consensus, premise, records
+from . import consensus, premise, records
 
 try:
     __version__ = version("argus-gym")

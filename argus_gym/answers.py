@@ -11,7 +11,7 @@ from argus_gym.numerals import FREE, MAX_DIGITS, NUMBER, RESULT, clean, exact, n
 from argus_gym.records import Chain, Value
 
 __all__ = [
-    "MAXRESULTS",
+    "MAX_RESULTS",
     "final_answer",
     "read",
     "read_value",
@@ -20,7 +20,7 @@ __all__ = [
     "stated_results",
 ]
 
-MAXRESULTS = 256
+MAX_RESULTS = 256
 """Most results read from one text."""
 
 _SPAN = 240
@@ -44,9 +44,10 @@ _PHRASE = re.compile(
     r"| (?:to|for|of) [^.\n=:]{0,80}?(?: is|:))[\s*_:]*+"
 )
 _SENTENCE = re.compile(r"\n|[.!?;](?=\s|$)")
-NUMBERING = re.compile(r"^[ \t]*(?:#+ ?)?(?:[Ss]tep )?[0-9]{1,3}[.):](?=\s)", re.MULTILINE)
+_NUMBERING = re.compile(r"^[ \t]*(?:#+ ?)?(?:[Ss]tep )?[0-9]{1,3}[.):](?=\s)", re.MULTILINE)
 _BOLD = re.compile(r"\*\*([^*\n]{1,80})\*\*")
 _GAPS = re.compile(r"\s+|\\(?:left|right|displaystyle)\b|\$")
+
 
 def _scaled(match: re.Match[str], text: str) -> tuple[Value, bool, int]:
     """Return value, percent sign and end of the number ``match`` found in ``text``."""
@@ -98,6 +99,16 @@ def _opening(text: str) -> tuple[Value | None, bool]:
     return (_as_text(text) if len(text) <= MAX_DIGITS else None), False
 
 
+def _braced(text: str) -> str:
+    """Return what stands between the brace that opens ``text`` and the one that closes it."""
+    depth = 0
+    for end, char in enumerate(text):
+        depth += (char == "{") - (char == "}")
+        if depth == 0:
+            return text[1:end]
+    return text[1:]
+
+
 def _boxed(text: str) -> tuple[str, int] | None:
     """Return the content and the start of the last box that is not empty."""
     at = len(text)
@@ -106,15 +117,8 @@ def _boxed(text: str) -> tuple[str, int] | None:
         if at < 0:
             return None
         body = text[at + 6 : at + 6 + _SPAN].lstrip()
-        if body[:1] != "{":
-            content = body.split("$")[0].split("\n")[0]
-        else:
-            depth = 0
-            for end, char in enumerate(body):
-                depth += (char == "{") - (char == "}")
-                if depth == 0:
-                    break
-            content = body[1:end]
+        braced = body.startswith("{")
+        content = _braced(body) if braced else body.split("$")[0].split("\n")[0]
         if content.strip() and "\\phantom" not in content:
             return content, at
     return None
@@ -124,10 +128,10 @@ def _statement(text: str) -> tuple[Value | None, bool, int]:
     """Return the final answer of a cleaned text and where its statement starts."""
     at = text.rfind("####")
     if at >= 0:
-        line = text[at + 4 : at + 4 + _SPAN].lstrip("# \t").partition("\n")[0]
+        line, _, after = text[at + 4 : at + 4 + _SPAN].lstrip("# \t").partition("\n")
         value, percent = _whole(line)
-        last = "\n" not in text[at : at + _SPAN].rstrip()
-        if value is not None and (last or not isinstance(value, str)):
+        heading = after.strip() and (isinstance(value, str) or not _LEAD.match(line))
+        if value is not None and not heading:
             return value, percent, at
     box = _boxed(text) if "\\boxed" in text else None
     if box:
@@ -178,7 +182,7 @@ def _unmarked(text: str) -> tuple[Value | None, bool, int]:
         if bold and any(char.isdigit() for char in bold[-1]):
             value, percent = _whole(bold[-1])
             return value, percent, start
-        found = found or list(FREE.finditer(NUMBERING.sub("", line)))
+        found = found or list(FREE.finditer(_NUMBERING.sub("", line)))
         if found:
             value, percent, _ = _scaled(found[-1], found[-1].string)
             return value, percent, start
@@ -193,9 +197,9 @@ def _results(text: str, start: int) -> tuple[Value, ...]:
             text = text.replace("\\boxed{", " ")
         found = RESULT.findall(text)
         if found:
-            return tuple(map(number, found[:MAXRESULTS]))
-    numbers = map(FREE.findall, _SENTENCE.split(NUMBERING.sub("", text[: min(start, _PROSE)])))
-    return tuple([number(n[-1]) for n in numbers if n][:MAXRESULTS])
+            return tuple(map(number, found[:MAX_RESULTS]))
+    numbers = map(FREE.findall, _SENTENCE.split(_NUMBERING.sub("", text[: min(start, _PROSE)])))
+    return tuple([number(n[-1]) for n in numbers if n][:MAX_RESULTS])
 
 
 def read(text: str) -> tuple[Value | None, bool, tuple[Value, ...]]:
@@ -209,8 +213,9 @@ def final_answer(text: str) -> tuple[Value | None, bool]:
     r"""Return the final answer a reasoning text states, and whether it carries a percent sign.
 
     The last of the first form present counts: ``#### 42``; ``\boxed{42}``; ``"answer": "42"``;
-    ``the answer is 42`` or ``Answer: 42``, or a line ``A: 42`` if that comes later. Without any, the
-    last line with a number is read: its last stated result, else a bold number, else its last number.
+    ``the answer is 42`` or ``Answer: 42``, or a line ``A: 42`` if that comes later. Without any,
+    the last line with a number is read: its last stated result, else a bold number, else its last
+    number.
 
     Args:
         text: Any text; read in bounded time.

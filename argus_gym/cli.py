@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from argus_gym import __version__
+import argus_gym
 from argus_gym.run_data import InputError, RunData, load_run
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def _root(
     version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
 ) -> None:
     if version:
-        print(f"argus-gym {__version__}")
+        print(f"argus-gym {argus_gym.__version__}")
         raise typer.Exit
     if ctx.invoked_subcommand is None:
         print(ctx.get_help())

@@ -12,6 +12,7 @@ from operator import index
 from typing import Literal
 
 from argus_gym import answers
+from argus_gym.numerals import exact
 from argus_gym.records import Chain, Value, Zone
 
 __all__ = ["Consensus", "parse", "score", "zone"]
@@ -76,9 +77,9 @@ def score(
     Outcome is the share of all chains with the modal final answer; a chain without an answer votes
     for none. Process ``aligned`` is the mean, over the first J positions (J the upper median of the
     numbers of steps), of the share of all chains whose step there has the modal value; where J is 0
-    it is the share of chains that show any working. Process ``jaccard`` is the mean multiset Jaccard
-    index of the steps over all pairs of chains; two chains whose only result is the answer agree
-    fully, a chain without working agrees with none.
+    it is the share of chains that show any working. Process ``jaccard`` is the mean multiset
+    Jaccard index of the steps over all pairs of chains; two chains whose only result is the answer
+    agree fully, a chain without working agrees with none.
 
     The best chain is, of those with the modal answer (of all where there is none), the one whose
     steps have the modal value at the largest share of positions. Ties between answers and between
@@ -106,7 +107,7 @@ def score(
         raise ValueError(f"seed must be non-negative, got {seed}")
     read = tuple([parse(c) if isinstance(c, str) else c for c in chains])
 
-    # Chains that are one object, as a simulator's are, are compared once and counted as often as seen.
+    # Chains that are one object, as a simulator's often are, are read once and counted together.
     copies: dict[int, int] = {}
     for chain in read:
         key = id(chain)
@@ -182,7 +183,7 @@ def _percent_groups(
 ) -> dict[Value | None, Value | None]:
     """Put each percentage x with the plain answers x or x/100, and add its votes there.
 
-    It joins the one with more plain votes, x where they are equal, so that the groups stay disjoint.
+    It joins the one with more plain votes, x where they are equal, so that groups stay disjoint.
     """
     groups: dict[Value | None, Value | None] = {None: None}
     plain = votes.copy()
@@ -194,7 +195,7 @@ def _percent_groups(
         if not isinstance(value, str):
             share = Fraction(value, 100)
             if plain.get(share, 0) > plain.get(value, 0):
-                group = share.numerator if share.denominator == 1 else share
+                group = exact(share)
         groups[value] = group
         votes[group] = votes.get(group, 0) + copies[id(chain)]
     return groups

@@ -19,20 +19,28 @@ MAX_DIGITS = 64
 """Most digits of a number."""
 
 _MARKS = 512
+# Bounded repeats keep what is captured, and so cached, small however long the digits run on.
 _DIGITS = r"(?:[0-9]{1,3}(?:,[0-9]{3}){1,26}(?![0-9])|[0-9]{1,80})"
 _DECIMAL = rf"(?:{_DIGITS}(?:\.[0-9]{{1,80}})?|\.[0-9]{{1,80}})"
 _PLAIN = (
     rf"{_DECIMAL}(?: {{1,4}}[0-9]{{1,80}}/[0-9]{{1,80}}|/[0-9]{{1,80}}|[eE][-+]?[0-9]{{1,4}}\b)?"
 )
 NUMBER = rf"[-+]? ?[$£€¥]?{_PLAIN}"
+"""Pattern of a number with its sign and currency."""
 
+# What follows the number tells a result from the start of an expression: "= 9 * 2" and "= 2x" go
+# on, and in "= 9 = 3 * 3" the last of the chain counts. The unit in between holds no digit, so the
+# look ahead stops at the next equals sign and the whole stays linear.
 RESULT = re.compile(
     rf"=(?<![<>!]=)[\s$*_(]*+((?>{NUMBER}))"
     r"(?!\ ?[xX]\ ?[$(]?[0-9]|[a-z]\b(?<![gmlsh])"
     r"|[^=\n0-9.;,*+/^$(-]*+(?:=|[*+^]\ ?[($0-9a-z]|[-/]\ ?[($]*[0-9]|[($]?(?<=[\ )]x\ )[0-9]"
     r"|[0-9]?(?<=%\ of\ [0-9])))"
 )
+"""A stated result: its number, behind an equals sign, is group 1."""
+
 FREE = re.compile(rf"(?<![0-9A-Za-z.,/])(?:(?<![0-9)%]\ )[-+])?[$£€¥]?{_PLAIN}")
+"""A number anywhere in prose; a minus sign counts only where no operand stands before it."""
 
 _PARTS = re.compile(
     rf"([-+]?) ?[$£€¥]?(?:({_DIGITS}) +(?=[0-9]+/))?({_DECIMAL})(?:/([0-9]+)|[eE]([-+]?[0-9]+))?"
@@ -86,18 +94,23 @@ def clean(text: str) -> str:
 
 @lru_cache(maxsize=1 << 14)
 def number(text: str) -> Value:
-    """Return the exact value of a match of ``NUMBER``."""
+    """Return the exact value of a match of ``NUMBER``, ``3/4`` and ``7 1/2`` included.
+
+    Too many digits, too large an exponent or a denominator of zero give a bounded text instead.
+
+    Raises:
+        ValueError: If ``text`` holds no number.
+    """
     if text.isdigit() and len(text) <= MAX_DIGITS:
         return int(text)
     match = _PARTS.match(text)
     if match is None:
-        return text[:MAX_DIGITS]
+        raise ValueError(f"text must match NUMBER, got {text!r}")
     sign, whole, top, bottom, exponent = match.groups()
     shift = int(exponent) if exponent else 0
-    if len(match[0]) - match[0].count(",") + abs(shift) > MAX_DIGITS + 3 or (
-        bottom is not None and not bottom.strip("0")
-    ):
-        return match[0].replace(",", "")[:MAX_DIGITS] + "…"
+    digits = sum(map(str.isdigit, f"{whole}{top}{bottom}")) + abs(shift)
+    if digits > MAX_DIGITS or (bottom is not None and not bottom.strip("0")):
+        return text.replace(",", "")[:MAX_DIGITS] + "…"
     units, _, decimals = top.replace(",", "").partition(".")
     decimals = decimals.rstrip("0")
     value = Fraction(int(units + decimals or "0"), 10 ** len(decimals) * int(bottom or 1))
@@ -109,6 +122,5 @@ def number(text: str) -> Value:
 
 
 def exact(value: Fraction | int) -> int | Fraction:
+    """Return ``value``, as an integer where it is one."""
     return value.numerator if value.denominator == 1 else value
-
-

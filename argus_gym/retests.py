@@ -55,7 +55,8 @@ def draw_items(
     counts: tuple[int, int],
 ) -> list[Item]:
     """Draw a block without replacement: ``counts[0]`` anchors, then ``counts[1]`` past problems."""
-    chosen = [Item(*anchors[i], -1, True) for i in rng.permutation(len(anchors))[: counts[0]]]
+    drawn = [anchors[i] for i in rng.permutation(len(anchors))[: counts[0]]]
+    chosen = [Item(problem, answer, -1, True) for problem, answer in drawn]
     return chosen + [past[i] for i in rng.permutation(len(past))[: counts[1]]]
 
 

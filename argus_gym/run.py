@@ -74,18 +74,14 @@ class RunConfig:
             raise InputError(f"chains must be left out for agent {self.agent}, got {self.chains!r}")
 
 
-class Keeper(Protocol):
-    """An agent whose whole state can be kept in a file."""
+class KeptAgent(Agent, Protocol):
+    """An agent whose whole state fits in a file."""
 
     def save(self, path: Path) -> None:
         """Write the state to ``path``."""
 
     def load(self, path: Path) -> None:
         """Restore what :meth:`save` wrote."""
-
-
-class KeptAgent(Agent, Keeper, Protocol):
-    """An agent that can take part in a run that is kept in a folder."""
 
 
 @dataclass(frozen=True)

@@ -49,7 +49,7 @@ class UnicodeText(spaces.Text):
         return isinstance(x, str) and len(x) <= self.max_length
 
 
-class ActionSpace(spaces.OneOf):
+class ActionSpace(spaces.OneOf[Any]):
     """Union of a problem (text), chains (a sequence of texts) and a learning report (array).
 
     Besides the ``(index, value)`` pairs that :class:`gymnasium.spaces.OneOf` samples, the plain
@@ -88,7 +88,7 @@ class ActionSpace(spaces.OneOf):
 def observation_space(clusters: int) -> spaces.Dict:
     """Return the observation space for ``clusters`` capability-map clusters."""
     bounds = {"n": (0.0, 1e9), "velocity": (-1.0, 1.0), "retest_delta": (-1.0, 1.0)}
-    columns = {
+    columns: dict[str, spaces.Space[Any]] = {
         name: spaces.Box(*bounds.get(name, (0.0, 1.0)), (clusters,), np.float32)
         for name in COLUMNS
     }

@@ -1,6 +1,7 @@
 import math
 import re
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -28,9 +29,23 @@ cases = st.tuples(
 many = settings(max_examples=300, deadline=None)
 
 ORDINALS = (
-    "zeroth first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth "
-    "thirteenth fourteenth fifteenth"
-).split()
+    "zeroth",
+    "first",
+    "second",
+    "third",
+    "fourth",
+    "fifth",
+    "sixth",
+    "seventh",
+    "eighth",
+    "ninth",
+    "tenth",
+    "eleventh",
+    "twelfth",
+    "thirteenth",
+    "fourteenth",
+    "fifteenth",
+)
 
 
 def twins(family: str, kind: str, steps: int, seed: int) -> tuple[Problem, FalseProblem, str]:
@@ -219,5 +234,13 @@ def test_a_foreign_problem_can_be_falsified():
 def test_an_unknown_kind_is_named():
     problem = generate("ages", 2, np.random.default_rng(0))
     for function in (falsify, truthful):
-        with pytest.raises(ValueError, match="kind must be one of .* got 'rumour'"):
+        with pytest.raises(ValueError, match=r"kind must be one of .* got 'rumour'"):
             function(problem, "rumour", np.random.default_rng(0))
+
+
+def test_the_page_shows_what_is_worked_in():
+    page = (Path(__file__).parents[1] / "docs" / "problems.md").read_text("utf-8")
+    for family, kind in zip(FAMILIES, FALSE_KINDS):
+        problem, false, true = twins(family, kind, 2, 7)
+        lie = false.text[slice(*false.span)]
+        assert f"| `{kind}` | {lie} | {claim_of(problem, true)} |" in page

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from argus_gym.problems import FAMILIES, MAX_STEPS, Problem, Step, generate, read, solution
 from argus_gym.problems.ops import OPS
 from argus_gym.problems.read import MAX_LENGTH
-from argus_gym.problems.scenes import NAMES, Family
+from argus_gym.problems.scenes import NAMES, Family, Scene
 
 families = st.sampled_from(FAMILIES)
 lengths = st.integers(1, MAX_STEPS)
@@ -211,6 +211,10 @@ RULES = {
 }
 
 
+COLOR = r"\b(?:red|blue|green|yellow|white|black|orange|purple|pink)\b"
+PEOPLE = {"Alex", "Robin", "Kim", "Taylor", "Jordan", "Casey", "Morgan", "Jamie", "Riley"}
+
+
 def evaluate(problem: Problem) -> Fraction:
     """Answer a problem from its text alone."""
     first, *body, _ = re.split(r"(?<=\.) ", problem.text)
@@ -222,17 +226,13 @@ def evaluate(problem: Problem) -> Fraction:
     color = subject.group(1) if subject else ""
     name = next((w for w in re.findall(r"\w+", first) if w in NAMES["@"] + NAMES["~"]), "")
     for sentence in body:
-        for pattern, rule in RULES[problem.family]:
-            found = re.search(pattern, sentence)
-            if found:
-                break
-        else:
-            raise AssertionError(f"no rule for {sentence!r}")
+        rules = ((re.search(pattern, sentence), rule) for pattern, rule in RULES[problem.family])
+        found, rule = next(match for match in rules if match[0])
         words = [g for g in found.groups() if g is not None]
         if rule == "put":
             value += int(words[0])
         elif rule == "compare":
-            number, more, left, right = words
+            number, more, _, right = words
             sign = 1 if (more == "more") == (right == color) else -1
             value += sign * int(number)
         elif rule == "older":
@@ -250,10 +250,6 @@ def evaluate(problem: Problem) -> Fraction:
                 (w for w in re.findall(r"\b[A-Z]\w+", sentence) if w in PEOPLE - {name}), name
             )
     return value
-
-
-COLOR = r"\b(?:red|blue|green|yellow|white|black|orange|purple|pink)\b"
-PEOPLE = set("Alex Robin Kim Taylor Jordan Casey Morgan Jamie Riley".split())
 
 
 def evaluate_mean(numbers: list[int], body: list[str]) -> Fraction:
@@ -565,9 +561,9 @@ def test_generate_names_a_bad_number_of_steps(steps):
 
 
 def test_bad_arguments_are_named():
-    with pytest.raises(ValueError, match="family must be one of .* got 'cooking'"):
+    with pytest.raises(ValueError, match=r"family must be one of .* got 'cooking'"):
         make("cooking", 3, 0)
-    with pytest.raises(ValueError, match="op must be one of .* got 'guess'"):
+    with pytest.raises(ValueError, match=r"op must be one of .* got 'guess'"):
         Step("guess", 3)
     with pytest.raises(ValueError, match="operand must be > 0"):
         Step("add", 0)
@@ -587,8 +583,18 @@ def test_the_page_shows_what_is_generated():
         assert f"```text\n{solution(problem)}\n```" in shown
 
 
-def test_the_example_family_of_the_page_works():
-    code = PAGE.read_text("utf-8").split("```python\n")[-1].split("```")[0]
+def test_the_python_of_the_page_works():
+    usage, family = re.findall(r"```python\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
+    exec(usage, {})
     names: dict[str, object] = {}
-    exec(code, names)
-    assert any(isinstance(x, Family) for x in names.values())
+    exec(family, names)
+    (reading,) = (x for x in names.values() if type(x) is Family)
+    rng = np.random.default_rng(1)
+    for slots in reading.scenes:
+        (options,) = Scene(reading, slots).options
+        for clause, wordings, _ in options:
+            step = clause.draw(600, 0, *rng.random(2).tolist())
+            assert step is not None
+            assert reading.result(step, 600) == step.apply(600)
+            form, arguments = wordings[0]
+            assert (form % arguments(step)).endswith(".")

@@ -4,8 +4,10 @@ import dataclasses
 import json
 
 import gymnasium as gym
+import numpy as np
 import pytest
 
+from argus_gym import problems
 from argus_gym import run as runs
 from argus_gym.agents import SimulatedAgent
 from argus_gym.checkpoint import InputError, load_run
@@ -168,6 +170,78 @@ def test_bad_settings_are_named(settings, message, tmp_path):
     with pytest.raises(InputError, match=message):
         run(RunConfig(**settings), out=tmp_path / "run")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.fixture
+def chains(tmp_path):
+    """Write 24 chain sets of 6 chains, each with its answer; return the file and the problems."""
+    rng, agent = np.random.default_rng(0), SimulatedAgent(0)
+    sets = [problems.generate(problems.FAMILIES[i % 5], 1 + i % 3, rng) for i in range(24)]
+    rows = [
+        {"problem": p.text, "chains": agent.solve(p.text, 6).chains, "answer": str(p.answer)}
+        for p in sets
+    ]
+    file = tmp_path / "chains.jsonl"
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return file, {p.text for p in sets}
+
+
+def replay(file, **settings):
+    return RunConfig(
+        **{"seed": 1, "rounds": 2, "problems": 8, "k": 4, "agent": "replay", "chains": str(file)}
+        | settings
+    )
+
+
+def test_recorded_chains_are_a_run_too(chains, tmp_path):
+    file, texts = chains
+    result = run(replay(file), out=tmp_path / "run")
+    proposed = {p.problem for r in result.rounds for p in r.problems}
+    anchors = {i.problem for r in result.rounds for i in r.retests if i.anchor}
+    reported = set(json.loads((tmp_path / "run" / "external.json").read_text())["problems"])
+    assert len(proposed) == 12 and len(anchors) == len(reported) == 6
+    assert proposed | anchors | reported == texts
+    external = result.summary["external"]
+    assert (external["n"], external["samples"]) == (6, 6)
+    # All six chains are drawn on both sides, and replay does not learn.
+    assert external["delta"] == 0 and 0 < external["before"]["right"] <= 36
+
+
+def test_without_known_answers_the_report_is_not_measured(chains, tmp_path):
+    file, _ = chains
+    rows = [json.loads(line) for line in file.read_text().splitlines()]
+    file.write_text("".join(json.dumps(r | {"answer": None}) + "\n" for r in rows))
+    result = run(replay(file), out=tmp_path / "run")
+    assert result.summary["external"] is None
+    assert "external not measured" in result.summary["verdict"]
+    assert not any(item.anchor for r in result.rounds for item in r.retests)
+    assert len({p.problem for r in result.rounds for p in r.problems}) == 16
+    assert json.loads((tmp_path / "run" / "external.json").read_text())["before"] == []
+
+
+def test_recorded_runs_continue_from_anywhere_but_not_on_other_chains(
+    chains, tmp_path, monkeypatch
+):
+    file, _ = chains
+
+    def stop(record):
+        raise KeyboardInterrupt
+
+    monkeypatch.chdir(tmp_path)
+    run(replay("chains.jsonl"), out=tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        run(replay("chains.jsonl"), out=tmp_path / "run", on_round=stop)
+    monkeypatch.chdir("/")
+    kept = file.read_text()
+    file.write_text(kept.replace("####", "#### -", 1))
+    with pytest.raises(InputError, match=r"config.json: the run was started with chains_sha256"):
+        resume(tmp_path / "run")
+    file.unlink()
+    with pytest.raises(InputError, match=r"cannot read .*chains.jsonl: No such file"):
+        resume(tmp_path / "run")
+    file.write_text(kept)
+    resume(tmp_path / "run", given={"chains": str(file)})
+    assert lines(tmp_path / "run") == lines(tmp_path / "whole")
 
 
 class Mute(SimulatedAgent):

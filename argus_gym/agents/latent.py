@@ -42,7 +42,7 @@ class Dynamics:
         rate_spread: Spread of ``learning`` and ``sharpening`` between runs (log-normal sigma).
     """
 
-    skill: float = 1.65
+    skill: float = 1.55
     skill_spread: tuple[float, float] = (0.9, 0.5)
     difficulty_spread: float = 2.4
     headroom: float = 1.2
@@ -58,7 +58,7 @@ class Dynamics:
     wording: float = 0.6
     style: float = 0.0036
     memory: float = 0.11
-    reach: float = 0.14
+    reach: float = 0.16
     shift: float = 0.033
     adherence: float = 0.5
     false_premises: float = 0.02

@@ -22,7 +22,7 @@ from argus_gym.records import Chain, LearnReport, ProblemRecord, Solve, Training
 
 __all__ = ["Oracle", "SimulatedAgent"]
 
-SLIPS = (1, -1, 2, -2, 3, 5, -5, 10, -10, 9, 20, -4)
+SLIPS = (1, -1, 10, -10, 2, 5)
 OTHER_WAY = 0.2
 WORDS = 2.0**64
 BATCH = 8
@@ -155,7 +155,7 @@ class SimulatedAgent:
         draws = self._rng.random((k, n + 2))
         own = draws[:, 0] < state.diversity
         draws[~own, 2:] = read.mode
-        slipped = (draws[:, 2:] >= chances).any(1)
+        slipped = (draws[:, 2:] >= np.array(chances)).any(1)
         other_way = own & (draws[:, 1] < OTHER_WAY) & ~slipped
         paths = draws[slipped, 2:].tolist()
         made: dict[tuple[int, ...] | None, str | Chain] = {}
@@ -264,8 +264,9 @@ class SimulatedAgent:
         return tuple(codes)
 
     def _chain(self, read: Read, codes: tuple[int, ...] | None) -> str | Chain:
+        """Return the chain with these fates; none at all is right, ``None`` right another way."""
         problem = read.problem
-        values: Sequence[Value] = problem.values
+        values: Sequence[Exact] = problem.values
         if codes is None:
             steps = problem.alternative() or problem.steps
             problem = replace(problem, steps=steps)

@@ -156,7 +156,7 @@ def _prediction(sets: Sequence[ChainSet], k: int | None, seed: np.random.SeedSeq
 def _majority_right(result: Consensus, item: ChainSet) -> bool:
     """Judge the modal answer by the known answer; by its recorded grade where there is one."""
     if item.grades is not None:
-        texts = {text: grade for text, grade in zip(item.chains, item.grades, strict=True)}
+        texts = dict(zip(item.chains, item.grades, strict=True))
         return result.answer is not None and texts[result.chains[result.best].text]
     return right(result.chains[result.best], item.answer)
 

@@ -1,4 +1,4 @@
-"""Speed of the consensus score on text and on parsed chains, beside math-verify on the same sets."""
+"""Speed of the consensus score on text and parsed chains, beside math-verify on the same sets."""
 
 import logging
 import time

@@ -320,8 +320,8 @@ _TABLE: tuple[tuple[str, str, Check], ...] = (
      rf" of {_LIST} ", _not_factor),
     ("factor", rf" {_LIST} {_IS}{_BOTH}{_THE} (?:common )?(?P<w>prime )?(?:factors?|divisors?)"
      rf" of(?: both)? {_LIST} ", _factor),
-    ("factor", rf" {_LIST} {_IS} one of the (?P<w>prime )?(?:factors|divisors) of (#) ", _factor),
-    ("factor", rf" one of the (?P<w>prime )?(?:factors|divisors) of (#) {_EQUALS} (#) ", _has_factor),
+    ("factor", rf" {_LIST} {_IS} # of the (?P<w>prime )?(?:factors|divisors) of (#) ", _factor),
+    ("factor", rf" # of the (?P<w>prime )?(?:factors|divisors) of (#) {_EQUALS} (#) ", _has_factor),
     ("factor", r" (#) has (#) as a (?P<w>prime )?(?:factor|divisor) ", _has_factor),
     ("factor", rf" (?P<w>prime )?(?:factors?|divisors?) of (#){_SUCH} {_LIST} ", _factor_list),
     ("factor", rf" (?P<w>(?:prime )?(?:factors|divisors) of (#) (?:are|include)) {_LIST} ", _factor_list),

@@ -33,7 +33,9 @@ _TENS = {
 _ORDINALS = {
     word: i
     for i, word in enumerate(
-        "first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth".split(),
+        "first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth "
+        "thirteenth fourteenth fifteenth sixteenth seventeenth eighteenth nineteenth "
+        "twentieth".split(),
         1,
     )
 }
@@ -83,6 +85,8 @@ def worded(raw: Sequence[str], i: int) -> Number:
             return Number(Fraction(1, _PARTS[word]), "#", i + 1)
         # "second" and "third" are rarely ranks of a number; the only ranks read are of primes
         return Number(_ORDINALS[word], "@", i + 1) if "prime" in raw[i + 1 : i + 3] else plain
+    if word in _TENS and after == "-" and raw[i + 2 : i + 3] and raw[i + 2] in _ORDINALS:
+        return Number(_TENS[word] + _ORDINALS[raw[i + 2]], "@", i + 3)
     if word == "half":
         return Number(Fraction(1, 2), "#", i + 1) if after in _OF else plain
     if word in SCALES:

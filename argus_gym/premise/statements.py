@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from argus_gym.premise.claims import sentence
 from argus_gym.premise.numerals import Value
 from argus_gym.premise.reading import Reading
 from argus_gym.premise.words import (
@@ -26,6 +27,9 @@ _AROUND = frozenset(
 )
 _SUMMARY = frozenset(("total", "sum", "average"))
 _RATE = frozenset(("each", "per", "every", "apiece", "daily", "weekly", "times"))
+_RECEIVERS = frozenset(("him", "them", "me", "us", "you"))
+_TAKE = frozenset(("took", "takes", "take", "taken"))
+_AWAY = frozenset(("out", "away", "from", "of"))
 _SKIPPED = frozenset("then still also now only just already first later usually always".split())
 _VERBS = (
     dict.fromkeys(HAVE, "have") | dict.fromkeys(GAIN, "gain") | dict.fromkeys(LOSE, "lose")
@@ -36,9 +40,11 @@ _ROLES = (
     | dict.fromkeys((".", "?", "!"), "end")
     | dict.fromkeys((",", ";", ":", "and", "but", "then", "(", ")"), "break")
     | dict.fromkeys(("#", "$"), "number")
+    | {"with": "with"}
 )
 _BE = frozenset(("is", "are", "was", "were"))
 _LEFT = frozenset("left ran flew died departed escaped away".split())
+_FLED = frozenset("leaked popped spilled melted evaporated escaped died".split())
 _BETWEEN = frozenset("were was are got have been had of them the his her their these".split())
 
 
@@ -52,7 +58,7 @@ class Statement(NamedTuple):
         noun: The thing counted, in the singular; ``$`` for money; empty where none is named.
         modifiers: The words between the number and the noun.
         owner: Whose it is: a noun or name, ``there``, or empty where unknown.
-        verb: ``have``, ``be``, ``gain``, ``lose`` or empty.
+        verb: ``have``, ``be``, ``gain``, ``lose``, ``with`` or empty.
         unsure: Whether it is only wanted, possible, approximate or supposed.
         rate: Whether it is an amount for each of several.
         definite: The determiner before the number, empty where there is none.
@@ -100,6 +106,11 @@ def statements(reading: Reading) -> list[Statement]:
                 found.append(_statement(reading, i, owner, verb, unsure, rate, number_of_sentence))
                 if len(found) == MAX_STATEMENTS:
                     break
+        elif role == "with":
+            if not verb:
+                verb, owner = "with", ""
+        elif role == "lose" and _not_lost(words, i):
+            verb = ""
         else:
             subject = _subject(words, start, i)
             if subject in PRONOUNS:
@@ -108,6 +119,19 @@ def statements(reading: Reading) -> list[Statement]:
                 owner = last_owner = subject
             verb = "be" if word in _BE and subject != "there" else role
     return found
+
+
+def _not_lost(words: list[str], i: int) -> bool:
+    """Whether the verb at ``i`` takes nothing away: ``gives her``, ``pays back``, ``took photos``."""
+    after = words[i + 1] if i + 1 < len(words) else ""
+    if after == "back" or after in _RECEIVERS:
+        return True
+    if after == "her" and words[i + 2 : i + 3] in (["#"], ["$"], ["another"]):
+        return True
+    if words[i] not in _TAKE:
+        return False
+    end = min(sentence(words, i)[1], i + 8)
+    return _AWAY.isdisjoint(words[i + 1 : end])
 
 
 def _hyphenated(words: list[str], i: int) -> bool:
@@ -168,14 +192,19 @@ def _phrase(words: list[str], i: int) -> tuple[str, tuple[str, ...], int]:
     first, n = i, len(words)
     while i < n and i - first < 4:
         word = words[i]
+        if word.endswith("'s"):
+            i += 1
+            continue
         if not word.isalpha() or (word in FUNCTION_WORDS and word not in ("more", "other")):
             break
         noun = singular(word)
         if noun:
             return noun, tuple(words[first:i]), i
         i += 1
+    if i == first or words[first] in LOSE or words[first].endswith("ed"):
+        return "", (), i
     # "500 ml bottle": a thing is named, though no plural says which word is the noun
-    return (words[i - 1], tuple(words[first : i - 1]), i - 1) if i > first else ("", (), i)
+    return words[i - 1], tuple(words[first : i - 1]), i - 1
 
 
 def _departs(words: list[str], i: int) -> bool:
@@ -190,4 +219,6 @@ def _departs(words: list[str], i: int) -> bool:
         return False
     if words[j] in _LEFT:
         return moved > 0 and "of" in words[i:j]
+    if words[j] in _FLED:
+        return words[j + 1 : j + 2] != ["#"]
     return words[j] in LOSE and moved > 0 and not _BE.isdisjoint(words[i:j])

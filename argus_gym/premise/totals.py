@@ -1,162 +1,159 @@
 """Kinds ``parts_total`` and ``overdraw``: more taken out of a whole than there is in it."""
 
-import re
 from collections.abc import Iterator
 
-from argus_gym.premise.claims import MAX_CLAIMS, Claim, asserted, sentence
+from argus_gym.premise.claims import Claim, asserted, sentence
 from argus_gym.premise.numerals import Value
 from argus_gym.premise.reading import Reading
 from argus_gym.premise.statements import Statement
-from argus_gym.premise.words import BEINGS, MEASURES
+from argus_gym.premise.words import BEINGS, LOSE, MEASURES, singular
 
-__all__ = ["asks_balance", "listed_parts", "overdraws", "part_sums"]
+__all__ = ["asks_balance", "overdraws", "part_sums"]
 
-_MULTIPLIES = frozenset(
-    "each times twice double doubles doubled doubling triple triples tripled apiece half both".split()
-)
+_SUBTYPES = frozenset("boy girl man woman adult child male female".split())
+_ABSTRACT = frozenset("color colour type kind sort flavor flavour size way group time".split())
+_FACTORS = {
+    "twice": 2, "double": 2, "doubles": 2, "doubled": 2, "doubling": 2, "both": 2, "triple": 3,
+    "triples": 3, "tripled": 3, "quadruple": 4, "quadruples": 4,
+}  # fmt: skip
+_PRODUCT = frozenset(("each", "times", "apiece"))
 _UNKNOWN = frozenset(
     "some several another many few others % ~ unknown certain number rest remaining more every per "
     "daily weekly monthly yearly hourly".split()
 )
 _BALANCE = frozenset("left remain remains remaining still now end over have has".split())
 _COMPARES = frozenset(("than", "did"))
-_SUBTYPES = frozenset("boy girl man woman adult child male female".split())
-_ABSTRACT = frozenset("color colour type kind sort flavor flavour size way group time".split())
-_WORD = r"(?:[a-z'-]+ )"
-_PART = rf"# {_WORD}{{1,4}}?"
-_LIST = re.compile(
-    rf" # {_WORD}{{1,8}}(?P<lead>: |consisting of |made up of |composed of )"
-    rf"(?P<parts>{_PART}(?:, (?:and )?{_PART}|and {_PART}){{1,9}})(?=[.;?!)])"
-)
-_OUT_OF = re.compile(r" # (?:out )?of (?:the|his|her|their|its|these|those|my|our) # ")
+_STOCK = frozenset(("have", "gain", "with"))
 
 
 def part_sums(reading: Reading, found: list[Statement]) -> Iterator[Claim]:
     """Yield the parts that do not fit into a total stated before them."""
-    yield from _followed(reading, found)
-    yield from _contained(reading, found)
-
-
-def listed_parts(reading: Reading) -> Iterator[Claim]:
-    """Yield the lists that are not their total: ``20 balls: 8 red, 7 blue and 9 green``."""
-    yield from _subsets(reading)
-    for _, match in zip(range(MAX_CLAIMS), _LIST.finditer(reading.shape)):
-        first = reading.index(match.start() + 1)
-        begin = reading.index(match.start("parts"))
-        last = begin + match.group("parts").strip().count(" ")
-        parts = [reading.values[i] for i in range(begin, last + 1) if i in reading.values]
-        words = reading.words[begin : last + 1]
-        if "each" in words or "of" in words or "per" in words or "every" in words:
+    words = reading.words
+    for k, total in enumerate(found):
+        if total.unsure or total.verb == "lose" or total.value.denominator > 1 or total.value < 2:
             continue
-        total = reading.values[first]
-        if sum(parts) != total and asserted(reading, first):
-            yield Claim("parts_total", first, last, f"the parts add up to {sum(parts)}, not {total}")
+        if total.noun in ("", "$") or total.noun in _ABSTRACT or total.noun in _SUBTYPES:
+            continue
+        if not total.rate:
+            yield from _followed(reading, total, found[k + 1 : k + 13])
+        if total.owner == "there" and total.verb == "have" and "each" in words:
+            yield from _contained(reading, total, found[k + 1 : k + 7])
 
 
-def _subsets(reading: Reading) -> Iterator[Claim]:
-    """``25 of the 20 students``."""
-    for _, match in zip(range(MAX_CLAIMS), _OUT_OF.finditer(reading.shape)):
-        first = reading.index(match.start() + 1)
-        last = first + match.group().strip().count(" ")
-        part, whole = reading.values[first], reading.values[last]
-        if part > whole and asserted(reading, first):
-            yield Claim("parts_total", first, last, f"{part} is more than {whole}")
-
-
-def _followed(reading: Reading, found: list[Statement]) -> Iterator[Claim]:
+def _followed(reading: Reading, total: Statement, after: list[Statement]) -> Iterator[Claim]:
     """``There are 20 students. 12 are boys and 10 are girls``; ``Of the 20 balls, 25 are red``."""
     words = reading.words
-    for k, total in enumerate(found):
-        if not total.noun or total.rate or total.unsure or total.value.denominator > 1:
-            continue
-        if total.noun == "$" or total.noun in _ABSTRACT or total.noun in _SUBTYPES:
-            continue
-        opened = total.at > 1 and words[total.at - 2 : total.at - 1] == ["of"] and (
-            total.at == 2 or words[total.at - 3] in (".", "?", "!", ",", "out")
-        )  # fmt: skip
-        if total.definite and not opened:
-            continue
-        parts = []
-        for part in found[k + 1 :]:
-            if part.sentence > total.sentence + 1 or part.rate or part.unsure:
-                break
-            subtype = part.noun in _SUBTYPES and total.noun in BEINGS
-            if (part.noun and not subtype) or part.definite:
-                break
-            if subtype and part.owner == "there" and part.sentence > total.sentence:
-                break
-            after = words[part.last + 1 : part.last + 3]
-            is_part = after[:1] in (["are"], ["were"], ["is"], ["was"]) or subtype
-            of_them = part.owner in ("", total.owner) and after in (["of", "them"], ["of", "which"], ["of", "these"], ["of", "whom"])
-            if (of_them or (opened and is_part)) and part.value > total.value:
-                if part.verb != "lose" and asserted(reading, part.at):
-                    reason = f"{part.value} is more than the {total.value} there are"
-                    yield Claim("parts_total", part.at, part.last, reason)
-                return
-            if not (is_part or of_them):
-                break
-            parts.append(part)
-        predicates = [
-            p.noun or " ".join(words[p.last + 2 : p.last + 3]) for p in parts
-        ]  # fmt: skip
-        if len(parts) > 1 and len(set(predicates)) == len(parts):
-            amount = sum(p.value for p in parts)
-            if amount > total.value and asserted(reading, total.at):
-                reason = f"the parts add up to {amount}, more than the {total.value} there are"
-                yield Claim("parts_total", total.at, parts[-1].last, reason)
+    opened = _opened(words, total)
+    if total.definite and not opened:
+        return
+    parts: list[Statement] = []
+    predicates: list[str] = []
+    others = False
+    for part in after:
+        if part.sentence > total.sentence + 1 or part.rate or part.unsure:
+            break
+        subtype = part.noun in _SUBTYPES and total.noun in BEINGS
+        if part.noun and not subtype:
+            break
+        if part.definite and words[part.at - 1] != "other":
+            break
+        if subtype and part.owner == "there" and part.sentence > total.sentence:
+            break
+        follows = words[part.last + 1 : part.last + 3]
+        of_them = part.of and part.owner in ("", total.owner) and follows[1:] in _THEM
+        is_part = follows[:1] in (["are"], ["were"]) or subtype
+        if part.value > total.value and (of_them or opened):
+            if asserted(reading, part.at) and follows:
+                lost = part.verb == "lose" or (opened and follows[0] in LOSE)
+                lost = lost or "off" in words[part.last + 1 : part.last + 6]
+                reason = f"{part.value} is more than the {total.value} there are"
+                yield Claim("overdraw" if lost else "parts_total", total.at, part.last, reason)
+            return
+        if not (is_part or of_them):
+            break
+        others = others or words[part.at - 1] == "other"
+        parts.append(part)
+        predicates.append(part.noun or " ".join(words[part.last + 2 : part.last + 4]))
+    if len(parts) < 2 or len(set(predicates)) < len(parts):
+        return
+    amount = sum(p.value for p in parts)
+    if (amount > total.value or (others and amount != total.value)) and asserted(reading, total.at):
+        reason = f"the parts add up to {amount}, and {total.value} there are"
+        yield Claim("parts_total", total.at, parts[-1].last, reason)
 
 
-def _contained(reading: Reading, found: list[Statement]) -> Iterator[Claim]:
+_THEM = (["them"], ["which"], ["these"], ["whom"], ["those"])
+
+
+def _opened(words: list[str], total: Statement) -> bool:
+    """Whether the total opens a partition: ``Of the 20 balls``, ``Out of 20 balls``."""
+    i = total.at - 1
+    if i >= 0 and total.definite:
+        i -= 1
+    if i < 0 or words[i] != "of":
+        return False
+    return i == 0 or words[i - 1] in (".", "?", "!", ",", "out")
+
+
+def _contained(reading: Reading, total: Statement, after: list[Statement]) -> Iterator[Claim]:
     """``There are 10 peaches. Each basket has 9 red peaches and 6 green peaches``."""
     words = reading.words
-    for k, total in enumerate(found):
-        if total.owner != "there" or total.verb != "have" or total.rate or total.unsure:
-            continue
-        if not total.noun or total.definite:
-            continue
-        inside: list[Statement] = []
-        for part in found[k + 1 : k + 6]:
-            if part.noun != total.noun or part.sentence > total.sentence + 1:
-                break
-            begins = part.at
-            while begins > 0 and words[begins - 1] not in (".", "?", "!", "each"):
-                begins -= 1
-            if begins == 0 or words[begins - 1] != "each":
-                break
-            inside.append(part)
-        amount = sum(p.value for p in inside)
-        if inside and amount > total.value and asserted(reading, inside[0].at):
-            reason = f"one of them holds {amount}, more than the {total.value} there are"
-            yield Claim("parts_total", inside[0].at, inside[-1].last, reason)
+    inside: list[Statement] = []
+    if total.definite or total.rate:
+        return
+    for part in after:
+        if part.noun != total.noun or part.sentence > total.sentence + 1:
+            break
+        begins = part.at
+        while begins > 0 and words[begins - 1] not in (".", "?", "!", "each"):
+            begins -= 1
+        if begins == 0 or words[begins - 1] != "each":
+            break
+        inside.append(part)
+    amount = sum(p.value for p in inside)
+    if inside and amount > total.value and asserted(reading, inside[0].at):
+        reason = f"one of them holds {amount}, more than the {total.value} there are"
+        yield Claim("parts_total", inside[0].at, inside[-1].last, reason)
 
 
 def overdraws(reading: Reading, found: list[Statement]) -> Iterator[Claim]:
     """Yield what is given away, eaten, sold or lost although there is not so much of it.
 
     A story that is not asked what is left may leave out what came in, so it is not held to its
-    account unless it says that the loss was a part ("91 of them").
+    account unless the loss is said to be a part (``91 of them``) or follows in the same sentence.
     """
     balanced = asks_balance(reading.words)
     for k, loss in enumerate(found):
         if loss.verb != "lose" or loss.unsure or loss.rate or k == 0:
             continue
+        supply = [s for s in found[:k] if s.verb in _STOCK and not s.unsure]
         if not balanced and not loss.of:
-            continue
-        supply = [s for s in found[:k] if s.verb in ("have", "gain") and not s.unsure]
-        if loss.noun:
-            noun = loss.noun
-        else:
-            named = [s.noun for s in supply if s.noun not in ("", "$") and s.noun not in MEASURES]
-            if not named:
-                continue
-            noun = named[-1]
+            supply = [s for s in supply if s.sentence == loss.sentence]
+        noun = loss.noun or _latest_noun(supply)
         same = [s for s in supply if s.noun == noun and _fits(loss, s)]
-        if not same or not _owned(loss, same) or (noun == "$" and same[0].verb != "have"):
+        if not same or not noun or not _owned(loss, same):
             continue
-        limit = _limit(reading, found[:k], same, loss)
+        if same[0].verb == "gain" and _known_before(reading.words[: same[0].at], noun):
+            continue
+        stock = found[:k]
+        here = [s for s in same if s.sentence == loss.sentence and s.verb != "gain"]
+        if here:
+            # what is said to be there just before the loss is all there is
+            stock, same = [s for s in stock if s.sentence == loss.sentence], here
+        limit = _limit(reading, stock, same, loss)
         if limit is not None and loss.value > limit and asserted(reading, loss.at):
             reason = f"there are at most {limit} to begin with"
-            yield Claim("overdraw", loss.at, loss.last, reason)
+            yield Claim("overdraw", same[-1].at, loss.last, reason)
+
+
+def _known_before(words: list[str], noun: str) -> bool:
+    """Whether there may have been some before the first number is gained."""
+    return noun == "$" or noun in MEASURES or any(singular(w) == noun for w in words)
+
+
+def _latest_noun(supply: list[Statement]) -> str:
+    named = [s.noun for s in supply if s.noun not in ("", "$") and s.noun not in MEASURES]
+    return named[-1] if named else ""
 
 
 def asks_balance(words: list[str]) -> bool:
@@ -164,8 +161,7 @@ def asks_balance(words: list[str]) -> bool:
     if "?" not in words:
         return True
     end = len(words) - 1 - words[::-1].index("?")
-    first, _ = sentence(words, end)
-    asked = words[first:end]
+    asked = words[sentence(words, end)[0] : end]
     return not _BALANCE.isdisjoint(asked) and _COMPARES.isdisjoint(asked)
 
 
@@ -175,22 +171,35 @@ def _fits(loss: Statement, s: Statement) -> bool:
 
 def _owned(loss: Statement, supply: list[Statement]) -> bool:
     owners = {s.owner for s in supply}
-    return not loss.owner or loss.owner in owners or "there" in owners
+    if not loss.owner or loss.owner in owners:
+        return True
+    return any(s.verb == "with" for s in supply) or ("there" in owners and loss.noun != "$")
 
 
 def _limit(
     reading: Reading, before: list[Statement], same: list[Statement], loss: Statement
 ) -> Value | None:
     """Return an upper bound of what there can be before ``loss``, ``None`` where there is none."""
-    words = reading.words[: loss.at]
+    first = sentence(reading.words, same[0].at)[0]
+    words = reading.words[first : loss.at]
+    if not _PRODUCT.isdisjoint(reading.words[first : same[0].last + 8]):
+        # "Each box holds 12": how many boxes was said before
+        words = reading.words[: loss.at]
+        first = 0
     if not _UNKNOWN.isdisjoint(words):
         return None
-    total: Value = sum(s.value for s in same)
-    if _MULTIPLIES.isdisjoint(words) and not any(s.rate for s in before):
-        return total
+    total: Value = sum(
+        s.value for s in before if s.noun == loss.noun or s in same or s.noun == same[0].noun
+    )
     product: Value = 1
+    for word in words:
+        product *= _FACTORS.get(word, 1)
+        if product > 2**20:
+            return None
+    if _PRODUCT.isdisjoint(words) and not any(s.rate for s in before if s.at >= first):
+        return total * product
     for s in before:
-        if abs(s.value) > 1:
+        if s.at >= first and abs(s.value) > 1:
             product *= s.value
         if product > 10**15:
             return None

@@ -5,13 +5,16 @@ from collections.abc import Iterator
 from argus_gym.premise.claims import Claim
 from argus_gym.premise.counts import counts
 from argus_gym.premise.equations import equations
+from argus_gym.premise.facts import FACT_CUES, counted_again, facts, starts
+from argus_gym.premise.listed import CUES as LIST_CUES
+from argus_gym.premise.listed import listed_parts
 from argus_gym.premise.number_theory import CUES as NUMBER_CUES
 from argus_gym.premise.number_theory import number_theory
 from argus_gym.premise.reading import MAX_CHARS, Reading, fold, tokens
 from argus_gym.premise.restated import contradictions, durations
 from argus_gym.premise.shares import shares
 from argus_gym.premise.statements import statements
-from argus_gym.premise.totals import asks_balance, listed_parts, overdraws, part_sums
+from argus_gym.premise.totals import asks_balance, overdraws, part_sums
 from argus_gym.premise.words import DETERMINERS, HAVE, LOSE
 from argus_gym.records import Premise
 
@@ -32,7 +35,10 @@ KINDS = (
 )
 """The kinds of false claims that :func:`check` can name."""
 
-_LISTS = frozenset((":", "consisting", "made", "composed", "out", "of"))
+_STARTS = frozenset(
+    "start started starts beginning outset begin originally original initially first remember recall "
+    "mentioned stated said".split()
+)
 _PREDICATES = frozenset(
     "are were is was boys girls men women adults children males females of".split()
 )
@@ -60,14 +66,19 @@ def _claims(reading: Reading, present: set[str]) -> Iterator[Claim]:
     yield from counts(reading)
     if len(reading.values) < 2:
         return
-    if not _LISTS.isdisjoint(present):
+    if not LIST_CUES.isdisjoint(present):
         yield from listed_parts(reading)
     if "-" in present:
         yield from durations(reading)
+    if not FACT_CUES.isdisjoint(present):
+        yield from facts(reading)
+    if "number" in present:
+        yield from counted_again(reading)
     parts = _parts_follow(reading, present)
-    loses = not LOSE.isdisjoint(present) and ("of" in present or asks_balance(reading.words))
+    loses = not LOSE.isdisjoint(present)
     again = _counts_again(reading)
-    if parts or loses or again:
+    opened = not _STARTS.isdisjoint(present)
+    if parts or loses or again or opened:
         found = statements(reading)
         if parts:
             yield from part_sums(reading, found)
@@ -75,11 +86,13 @@ def _claims(reading: Reading, present: set[str]) -> Iterator[Claim]:
             yield from overdraws(reading, found)
         if again:
             yield from contradictions(reading, found)
+        if opened:
+            yield from starts(reading, found)
 
 
 def _parts_follow(reading: Reading, present: set[str]) -> bool:
     """Whether a number may be a part of a total."""
-    if "each" in present and "there" in present:
+    if "out" in present or ("each" in present and "there" in present):
         return True
     words = reading.words
     return any(words[i + 1] in _PREDICATES for i in reading.values if i + 1 < len(words))

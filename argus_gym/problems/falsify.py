@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from argus_gym.problems.claims import REMARKS, Draw, remark
+from argus_gym.problems.claims import Draw
 from argus_gym.problems.core import Problem
 from argus_gym.problems.read import opening
+from argus_gym.problems.remarks import REMARKS, remark
 
 __all__ = ["FALSE_KINDS", "FalseProblem", "falsify", "truthful"]
 

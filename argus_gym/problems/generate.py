@@ -6,7 +6,8 @@ import numpy as np
 
 from argus_gym.problems.clauses import Clause
 from argus_gym.problems.core import MAX_STEPS, Problem, Step
-from argus_gym.problems.everyday import AGES, SHARING, SHOPPING, TIME
+from argus_gym.problems.durations import AGES, TIME
+from argus_gym.problems.everyday import SHARING, SHOPPING
 from argus_gym.problems.geometry import GEOMETRY
 from argus_gym.problems.maths import AVERAGES, NUMBER_THEORY
 from argus_gym.problems.ops import Exact
