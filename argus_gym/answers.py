@@ -23,6 +23,7 @@ __all__ = [
 MAX_RESULTS = 256
 """Most results read from one text."""
 
+# Characters read of one answer, and of prose without equals signs: dense digits cost most there.
 _SPAN = 240
 _PROSE = 2048
 _LEAD = re.compile(rf"[\s*_`\"'$:(\[{{]*+(?:\\?[a-zA-Z] ?= ?)?({NUMBER})")

@@ -33,6 +33,7 @@ class Buffer:
         self.waiting: list[TrainingPair] = []
         self.delayed: list[TrainingPair] = []
         self.replay: list[TrainingPair] = []
+        self.newest: list[TrainingPair] = []
         self.quarantined: list[TrainingPair] = []
 
     def add(self, pair: TrainingPair) -> None:
@@ -60,15 +61,22 @@ class Buffer:
     def commit(self, pairs: Sequence[TrainingPair]) -> None:
         """Keep a step's pairs: trained ones for replay, held-out ones for the next step."""
         self.waiting = []
-        self.replay = (self.replay + [p for p in pairs if p.role == "train"])[-self.capacity :]
+        self.newest = [p for p in pairs if p.role == "train"]
+        self.replay = (self.replay + self.newest)[-self.capacity :]
         self.delayed = [p for p in pairs if p.role == "heldout"]
 
     def quarantine(self, pairs: Sequence[TrainingPair]) -> None:
         """Keep a refused step's pairs out of replay; its held-out half joins the next step."""
-        self.waiting = []
+        self.waiting, self.newest = [], []
         trained = [p for p in pairs if p.role == "train"]
         self.quarantined = (self.quarantined + trained)[-self.capacity :]
         self.delayed = [p for p in pairs if p.role == "heldout"]
+
+    def retract(self) -> None:
+        """Move what the last committed step trained on from replay to quarantine."""
+        kept = len(self.replay) - len(self.newest)
+        self.quarantined = (self.quarantined + self.newest)[-self.capacity :]
+        self.replay, self.newest = self.replay[: max(kept, 0)], []
 
     def decay(self, keep: float = 0.5) -> int:
         """Drop all but the newest ``keep`` share of the replay pairs; return how many went."""
@@ -80,7 +88,7 @@ class Buffer:
 
     def state(self) -> dict[str, Any]:
         """Return a JSON-ready copy."""
-        names = ("waiting", "delayed", "replay", "quarantined")
+        names = ("waiting", "delayed", "replay", "newest", "quarantined")
         return {name: encode(getattr(self, name)) for name in names}
 
     def load_state(self, state: dict[str, Any]) -> None:

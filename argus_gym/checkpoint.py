@@ -99,7 +99,11 @@ class RunFolder:
         """
         read_config(path)
         with _locked(path):
-            yield cls(path)
+            try:
+                folder = cls(path)
+            except OSError as error:
+                raise InputError(f"cannot continue {path}: {error.strerror}") from error
+            yield folder
 
     def save(
         self,

@@ -2,6 +2,7 @@
 
 import inspect
 import os
+import shlex
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -58,8 +59,7 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
     try:
         code = app(args=words, prog_name="argus-gym", standalone_mode=False)
     except USAGE_ERRORS as error:
-        message = error.format_message() + _got(error, words)
-        _stop(message, 2, error.ctx.info_name if error.ctx else "")
+        _stop(_usage(error, words), 2, error.ctx.info_name if error.ctx else "")
     sys.exit(code or 0)
 
 
@@ -133,8 +133,8 @@ def _run(
         _stop(str(error), 2, "run")
     except KeyboardInterrupt:
         kept = folder is not None and folder.is_dir()
-        hint = f"continue with: argus-gym run --resume {folder}" if kept else "nothing was kept"
-        _stop(f"interrupted; {hint}", 130, "run")
+        again = f"continue with: argus-gym run --resume {shlex.quote(str(folder))}"
+        _stop(f"interrupted; {again if kept else 'nothing was kept'}", 130, "run")
     if finished:
         print(f"{resume} is finished: nothing to continue", file=sys.stderr)
     _report(result, as_json)
@@ -252,13 +252,15 @@ def _console(stream: Any) -> Any:
     return Console(file=stream, width=None if stream.isatty() else PIPE_WIDTH)
 
 
-def _got(error: Any, words: Sequence[str]) -> str:
-    """Return the value that a usage error is about, where it is an option's."""
+def _usage(error: Any, words: Sequence[str]) -> str:
+    """Return a usage error's message with the value it is about, which typer may leave out."""
+    message = str(error.format_message())
     for name in getattr(getattr(error, "param", None), "opts", ()):
         for word, following in zip(words, [*words[1:], ""], strict=True):
-            if word == name or word.startswith(f"{name}="):
-                return f", got {following if word == name else word[len(name) + 1 :]!r}"
-    return ""
+            value = following if word == name else word.removeprefix(f"{name}=")
+            if value != word and repr(value) not in message:
+                return f"{message}, got {value!r}"
+    return message
 
 
 def _stop(message: str, code: int, command: str = "") -> NoReturn:

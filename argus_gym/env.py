@@ -1,6 +1,5 @@
 """``ArgusSelfImprove-v0``: one self-improvement loop as a state machine over text."""
 
-from collections import deque
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -10,6 +9,9 @@ import numpy as np
 from argus_gym import consensus, premise, render
 from argus_gym.buffer import Buffer
 from argus_gym.capability_map import CapabilityMap, hashed_words
+from argus_gym.defences import LOCKOUT, Defence, Defences, Order
+from argus_gym.evidence import Decider, Evidence
+from argus_gym.examples import Examples
 from argus_gym.gauges import measure, observe
 from argus_gym.ledger import Ledger
 from argus_gym.planner import make as make_planner
@@ -18,10 +20,12 @@ from argus_gym.records import (
     LearnReport,
     Premise,
     ProblemRecord,
+    RetestItem,
     RoundRecord,
     Solve,
     TrainingPair,
     Value,
+    Verdict,
     decode,
     encode,
 )
@@ -39,7 +43,7 @@ from argus_gym.spaces import (
 __all__ = ["ArgusSelfImprove"]
 
 MAX_INVALID = 100
-PAST_CAPACITY = 512
+HOTTER, WIDER = 1.3, 1.25
 PROCESSES = ("aligned", "jaccard")
 Action = str | Solve | LearnReport
 STREAMS = ("planner", "context", "ties", "retest", "split")
@@ -148,6 +152,8 @@ class ArgusSelfImprove(gym.Env[dict[str, Any], Any]):
         self.buffer = Buffer(replay_share=replay_share)
         self.ledger = Ledger()
         self.history: list[RoundRecord] = []
+        self.defences = Defences()
+        self.decider: Decider | None = None
         self.observation_space = observation_space(clusters)
         self.action_space = ActionSpace()
         self._over = True
@@ -172,11 +178,10 @@ class ArgusSelfImprove(gym.Env[dict[str, Any], Any]):
         self.buffer = Buffer(replay_share=self._replay_share)
         self.ledger = Ledger()
         self.history = []
-        self._past: dict[str, Item] = {}
-        self._regressed: deque[Item] = deque(maxlen=32)
-        self._examples: dict[int, str] = {}
+        self.defences = Defences()
+        self._certified: list[TrainingPair] = []
+        self._examples = Examples()
         self._last_after: dict[str, Answered] = {}
-        self._request = (float(self.k), 1.0)
         self._over, self._streak = False, 0
         self._gauges, self._measured = observe(None, 0, self.rounds)
         self._begin_round()
@@ -192,6 +197,7 @@ class ArgusSelfImprove(gym.Env[dict[str, Any], Any]):
         if self._over:
             raise gym.error.ResetNeeded("the run is over: call reset() before step()")
         value = read_action(action)
+        self._defend()
         if self._phase is Phase.PROPOSE:
             reward, info = self._propose(value)
         elif self._phase is Phase.SOLVE:
@@ -237,6 +243,10 @@ class ArgusSelfImprove(gym.Env[dict[str, Any], Any]):
         )
         return render.ansi(view) if self.render_mode == "ansi" else render.rgb_array(view)
 
+    def order(self, order: Order) -> bool:
+        """Ask for a defence before the next action; return whether it is free to be used."""
+        return self.defences.order(order, len(self.history))
+
     @property
     def report_pool(self) -> tuple[tuple[str, Value], ...]:
         """Problems with answers for the report at the end: never trained on, never retested."""
@@ -251,31 +261,57 @@ class ArgusSelfImprove(gym.Env[dict[str, Any], Any]):
         self._invalid = 0
         self._batch: tuple[TrainingPair, ...] = ()
         self._todo: list[Item] = []
+        self._learnt = False
         skill = self.history[-1].skill if self.history else 0.0
         low, high = self.frontier
         slid = low if np.isnan(skill) else low + self.verifier_strength * skill
         self._edges = (min(slid, high), high)
         self._columns = self.map.arrays()
+        self._request = self._requested()
         self._begin_problem()
+
+    def _requested(self) -> tuple[float, float]:
+        """Return k and the temperature to ask for, as the defences in force want them."""
+        wider = WIDER if self._active(Defence.HARDER) else 1.0
+        hotter = HOTTER if self._active(Defence.RAISE_TEMPERATURE) else 1.0
+        return float(min(round(self.k * wider), MAX_K)), hotter
+
+    def _active(self, defence: Defence) -> bool:
+        return self.defences.active(defence, len(self.history))
+
+    def _defend(self) -> None:
+        """Carry out what the detectors ordered since the last action."""
+        index = len(self.history)
+        for order, carried in self.defences.take(index):
+            if carried and order.defence is Defence.DECAY_REPLAY:
+                self.buffer.decay()
+            elif carried and order.defence is Defence.ROLLBACK:
+                self.buffer.retract()
+                self._last_after = {}
+            elif carried and order.defence is Defence.EXCLUDE:
+                for cluster in order.clusters:
+                    self.map.exclude(cluster, LOCKOUT)
+            elif carried and order.defence is Defence.UNDO:
+                before = [Defence(d) for d in self.history[-1].defences]
+                self.defences.undo([d for d in before if d is not Defence.UNDO], index)
+            self.ledger.add(
+                index,
+                f"defence.{order.defence}",
+                {"by": order.by, "clusters": list(order.clusters)},
+                "carried out" if carried else "locked",
+            )
 
     def _begin_problem(self) -> None:
         self._phase = Phase.PROPOSE
         self._problem = ""
         self._target = self._planner.choose(self._columns, self._rng["planner"])
-        self._context, self._source = self._example(self._target)
-
-    def _example(self, target: int) -> tuple[str, str]:
-        rng = self._rng["context"]
-        draw = rng.random()
-        if draw < self.external_rate and self._pools.external:
-            return self._pools.external[rng.integers(len(self._pools.external))], "external"
-        blind_spot = self.external_rate + (1 - self.external_rate) * self.blind_spot_rate
-        if draw < blind_spot and self._regressed:
-            near = [item for item in self._regressed if item.cluster == target]
-            items = near or list(self._regressed)
-            return items[rng.integers(len(items))].problem, "regressed"
-        own = self._examples.get(target, "")
-        return own, "own" if own else "none"
+        outside = 1.0 if self._active(Defence.EXTERNAL_CONTEXT) else self.external_rate
+        self._context, self._source = self._examples.draw(
+            self._target,
+            self._pools.external,
+            (outside, self.blind_spot_rate),
+            self._rng["context"],
+        )
 
     def _propose(self, value: Action) -> tuple[float, dict[str, Any]]:
         if not isinstance(value, str):
@@ -284,8 +320,11 @@ class ArgusSelfImprove(gym.Env[dict[str, Any], Any]):
             return self._refuse("the problem is empty")
         if len(value) > MAX_PROBLEM_CHARS:
             return self._refuse(f"the problem has {len(value)} characters, {MAX_PROBLEM_CHARS} fit")
-        self._problem = value
-        self._premise = premise.check(value)
+        verdict = premise.check(value)
+        if not verdict.ok and self._active(Defence.REJECT_PREMISES):
+            return self._refuse(f"false premise: {verdict.reason}")
+        self._problem, self._premise = value, verdict
+        self._request = self._requested()
         self._phase = Phase.SOLVE
         return 0.0, {"premise": self._premise}
 
@@ -327,10 +366,8 @@ class ArgusSelfImprove(gym.Env[dict[str, Any], Any]):
                     self._problem, chain, scored.combined, cluster, len(self.history)
                 )
                 self.buffer.add(pair)
-                self._examples[cluster] = self._problem
-            self._past[self._problem] = Item(self._problem, scored.answer, cluster, False)
-            if len(self._past) > PAST_CAPACITY:
-                del self._past[next(iter(self._past))]
+            item = Item(self._problem, scored.answer, cluster, False)
+            self._examples.solved(item, zone == "frontier")
         reward = scored.combined
         info = {
             "scored": record,
@@ -351,9 +388,8 @@ class ArgusSelfImprove(gym.Env[dict[str, Any], Any]):
         return (1.0 if verdict.ok else 0.05) * (length + 1) / (length + 4) * fit
 
     def _begin_retests(self) -> None:
-        past = list(self._past.values())
         counts = (self.anchor_items, self.past_items)
-        items = draw_items(self._rng["retest"], self._pools.anchors, past, counts)
+        items = draw_items(self._rng["retest"], self._pools.anchors, self._examples.past, counts)
         self._block = RetestBlock(items, self.retest_chains, self._last_after)
         self._problem = self._context = ""
         self._side: Side = "before"
@@ -365,6 +401,43 @@ class ArgusSelfImprove(gym.Env[dict[str, Any], Any]):
         self._side, self._todo, self._index = side, self._block.open(side), 0
         if self._todo:
             self._phase, self._problem = Phase.RETEST, self._todo[0].problem
+
+    def _next_side(self) -> dict[str, Any]:
+        """Go on after one side of the block is answered; return the step's info."""
+        if self._side == "before" and not self._learnt:
+            self._begin_learning()
+            return {}
+        if self._side == "before":
+            self._begin_side("after")
+            return {} if self._todo else self._judge()
+        return self._judge()
+
+    def _judge(self) -> dict[str, Any]:
+        """Ask the gate, if there is one, and end the round or answer more retests first."""
+        if self.decider is None:
+            return self._end_round(None)
+        asked = {item.problem for item in self._block.items}
+        fresh = [a for a in self._pools.anchors if a[0] not in asked]
+        retests = self._block.compared()
+        answer = self.decider(
+            Evidence(
+                round=len(self.history),
+                retests=retests,
+                gauges=self._measure(retests),
+                history=tuple(self.history),
+                fresh=len(fresh),
+                answers=self._spent["retest"],
+                tokens=self._tokens["retest"],
+            )
+        )
+        if isinstance(answer, Verdict):
+            return self._end_round(answer)
+        items = draw_items(self._rng["retest"], fresh, (), (answer.items, 0))
+        if not items:
+            raise ValueError(f"the gate wants {answer.items} more anchors and there are none left")
+        self._block.extend(items)
+        self._begin_side("before")
+        return {}
 
     def _retest(self, value: Action) -> tuple[float, dict[str, Any]]:
         reason = _unfit_chains(value, self.retest_chains)
@@ -384,11 +457,8 @@ class ArgusSelfImprove(gym.Env[dict[str, Any], Any]):
         self._index += 1
         if self._index < len(self._todo):
             self._problem = self._todo[self._index].problem
-        elif self._side == "before":
-            self._begin_learning()
-        else:
-            return 0.0, self._end_round()
-        return 0.0, {}
+            return 0.0, {}
+        return 0.0, self._next_side()
 
     def _begin_learning(self) -> None:
         self._phase, self._problem = Phase.LEARN, ""
@@ -397,23 +467,45 @@ class ArgusSelfImprove(gym.Env[dict[str, Any], Any]):
     def _learn(self, value: Action) -> tuple[float, dict[str, Any]]:
         if not isinstance(value, LearnReport):
             return self._refuse("LEARN expects a LearnReport", value)
-        self._report = value
+        self._report, self._learnt = value, True
         self._begin_side("after")
-        return 0.0, {} if self._todo else self._end_round()
+        return 0.0, {} if self._todo else self._judge()
 
-    def _end_round(self) -> dict[str, Any]:
+    def _settle(self, verdict: Verdict | None) -> None:
+        """Keep or quarantine the step's pairs, and remember whose answers can be used again."""
         pairs, report, index = self._batch, self._report, len(self.history)
-        if np.isfinite(report.train[0]) and not np.isfinite(report.train[1]):
+        self._last_after = self._block.answers("after")
+        if verdict is not None and verdict.decision == "REFUSE":
+            if verdict.target == "certified":
+                self.buffer.replay = list(self._certified)
+            self.buffer.quarantine(pairs)
+            kept = verdict.target == "before" and verdict.severity == 1
+            self._last_after = self._block.answers("before") if kept else {}
+        elif np.isfinite(report.train[0]) and not np.isfinite(report.train[1]):
             self.buffer.quarantine(pairs)
             self.ledger.add(index, "learn.diverged", encode(report), "quarantine")
         else:
             self.buffer.commit(pairs)
+            if verdict is not None and verdict.decision == "COMMIT_CERTIFIED":
+                self._certified = list(self.buffer.replay)
+        if verdict is not None:
+            self.ledger.add(
+                index, f"verdict.{verdict.rule}", encode(verdict.statistics), verdict.decision
+            )
+
+    def _measure(self, retests: Sequence[RetestItem]) -> dict[str, float]:
+        roles = [pair.role for pair in self._batch]
+        trained, replayed = roles.count("train"), roles.count("replay")
+        return measure(self._scored, retests, self._report, trained, replayed)
+
+    def _end_round(self, verdict: Verdict | None) -> dict[str, Any]:
+        pairs, report, index = self._batch, self._report, len(self.history)
+        self._settle(verdict)
         retests = self._block.compared()
         for item, test in zip(self._block.items, retests, strict=True):
             self.map.retested(test.cluster, test.delta)
             if not item.anchor and test.delta < 0:
-                self._regressed.append(item)
-        self._last_after = self._block.after
+                self._examples.regressed(item)
         skill = self.map.skill()
         self.map.end_round()
         self._columns = self.map.arrays()
@@ -430,12 +522,14 @@ class ArgusSelfImprove(gym.Env[dict[str, Any], Any]):
             heldout=roles.count("heldout"),
             mean_reward=sum(p.combined for p in problems) / len(problems),
             skill=skill,
-            gauges=measure(problems, retests, report, trained, replayed),
+            gauges=self._measure(retests),
             map={name: tuple(column.tolist()) for name, column in self._columns.items()},
             request=self._request,
             answers=dict(self._spent),
             tokens=dict(self._tokens),
             invalid=self._invalid,
+            defences=self.defences.in_force(index),
+            verdict=verdict,
         )
         self.history.append(record)
         self._gauges, self._measured = observe(record, index + 1, self.rounds)
@@ -445,7 +539,7 @@ class ArgusSelfImprove(gym.Env[dict[str, Any], Any]):
             {"mean_reward": record.mean_reward, "trained": trained},
         )
         self._begin_round()
-        return {"round": record}
+        return {"round": record} if verdict is None else {"round": record, "verdict": verdict}
 
     def _consensus(self, value: Solve) -> consensus.Consensus:
         tie = int(self._rng["ties"].integers(2**63))
@@ -492,11 +586,10 @@ class ArgusSelfImprove(gym.Env[dict[str, Any], Any]):
             "buffer": self.buffer.state(),
             "ledger": self.ledger.state(),
             "history": encode(self.history),
-            "past": encode(list(self._past.values())),
-            "regressed": encode(list(self._regressed)),
-            "examples": sorted(self._examples.items()),
+            "examples": self._examples.state(),
             "last_after": encode(self._last_after),
-            "request": list(self._request),
+            "defences": self.defences.state(),
+            "certified": encode(self._certified),
             "next": [self._target, self._context, self._source],
         }
 
@@ -511,12 +604,10 @@ class ArgusSelfImprove(gym.Env[dict[str, Any], Any]):
         self.buffer.load_state(state["buffer"])
         self.ledger.load_state(state["ledger"])
         self.history = [decode(RoundRecord, r) for r in state["history"]]
-        past = [decode(Item, item) for item in state["past"]]
-        self._past = {item.problem: item for item in past}
-        self._regressed = deque((decode(Item, i) for i in state["regressed"]), maxlen=32)
-        self._examples = {int(cluster): text for cluster, text in state["examples"]}
+        self._examples.load_state(state["examples"])
         self._last_after = {p: decode(Answered, a) for p, a in state["last_after"].items()}
-        self._request = (float(state["request"][0]), float(state["request"][1]))
+        self.defences.load_state(state["defences"])
+        self._certified = [decode(TrainingPair, pair) for pair in state["certified"]]
         rng = {name: generator.bit_generator.state for name, generator in self._rng.items()}
         self._begin_round()
         for name, saved in rng.items():

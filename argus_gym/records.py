@@ -228,6 +228,8 @@ class RoundRecord:
         answers: Answers sampled in this round, by use (``solve``, ``retest``).
         tokens: Tokens sampled in this round, by use.
         invalid: Number of invalid actions.
+        defences: Names of the defences in force.
+        verdict: The gate's verdict on the learning step, ``None`` without a gate.
     """
 
     round: int
@@ -245,6 +247,8 @@ class RoundRecord:
     answers: Mapping[str, int]
     tokens: Mapping[str, int]
     invalid: int = 0
+    defences: tuple[str, ...] = ()
+    verdict: "Verdict | None" = None
 
     def zone_count(self, zone: Zone) -> int:
         """Return how many of the round's problems fell into ``zone``."""
@@ -284,7 +288,9 @@ class Verdict:
         decision: ``REFUSE``, ``COMMIT``, ``COMMIT_CERTIFIED`` or ``UNDECIDED``.
         rule: The rule's name.
         round: Index from 0.
-        severity: How much of the step to take back, in [0, 1]; 1 is a full rollback.
+        severity: How much to take back, in [0, 1]; 1 is a full rollback.
+        target: What a rollback returns to: the weights ``before`` the step, or those last
+            ``certified``.
         statistics: The numbers behind the decision.
         answers: Answers the gate spent.
         tokens: Tokens the gate spent.
@@ -295,6 +301,7 @@ class Verdict:
     rule: str
     round: int
     severity: float = 0.0
+    target: Literal["before", "certified"] = "before"
     statistics: Mapping[str, float] = field(default_factory=dict)
     answers: int = 0
     tokens: int = 0
@@ -375,6 +382,9 @@ def _decode_union(args: tuple[Any, ...], data: Any) -> Any:
         return None
     if isinstance(data, list) and Fraction in args:
         return Fraction(*data)
+    for kind in args:
+        if isinstance(data, dict) and dataclasses.is_dataclass(kind):
+            return decode(kind, data)
     if type(data) in args:
         return data
     raise ValueError(f"expected one of {[a.__name__ for a in args]}, got {data!r}")

@@ -82,14 +82,17 @@ class RetestBlock:
         """Return the items this side has not answered yet."""
         return [item for item in self.items if item.problem not in self._answers[side]]
 
+    def extend(self, items: Sequence[Item]) -> None:
+        """Add items that neither side has answered."""
+        self.items += items
+
     def answer(self, side: Side, item: Item, answered: Answered) -> None:
         """Record one side's answer to an item."""
         self._answers[side][item.problem] = answered
 
-    @property
-    def after(self) -> dict[str, Answered]:
-        """What the weights after the step answered, by problem."""
-        return dict(self._answers["after"])
+    def answers(self, side: Side) -> dict[str, Answered]:
+        """Return what one side answered, by problem."""
+        return dict(self._answers[side])
 
     def compared(self) -> tuple[RetestItem, ...]:
         """Return the paired items, in order."""

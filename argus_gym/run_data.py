@@ -97,6 +97,8 @@ def read_object(path: Path) -> dict[str, Any]:
         data = _parse(path.read_bytes().decode("ascii"))
     except FileNotFoundError as error:
         raise InputError(f"{path} is missing: expected a JSON object") from error
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}") from error
     except json.JSONDecodeError as error:
         raise InputError(
             f"{path}, line {error.lineno}: expected a JSON object ({error.msg})"

@@ -1,6 +1,7 @@
 """Run folders: crashes at every write, torn and corrupted files, hostile text."""
 
 import dataclasses
+import errno
 import json
 import os
 import random
@@ -227,6 +228,18 @@ def test_what_is_not_a_run_folder_is_named(tmp_path, config, message):
     for read in (load_run, resume):
         with pytest.raises(InputError, match=message):
             read(tmp_path)
+
+
+def test_a_folder_that_cannot_be_written_is_named(unfinished, monkeypatch):
+    class ReadOnly:
+        def __getattr__(self, name):
+            if name == "ftruncate":
+                raise PermissionError(errno.EACCES, "Permission denied")
+            return getattr(os, name)
+
+    monkeypatch.setattr(checkpoint, "os", ReadOnly())
+    with pytest.raises(InputError, match=r"cannot continue .*unfinished: Permission denied"):
+        resume(unfinished)
 
 
 def test_a_missing_folder_is_named(tmp_path):

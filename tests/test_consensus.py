@@ -234,7 +234,7 @@ def test_ties_between_answers_are_broken_uniformly_under_the_seed():
     drawn = [score(texts, seed=seed).answer for seed in range(3000)]
     assert drawn == [score(texts, seed=seed).answer for seed in range(3000)]
     assert chisquare([drawn.count(a) for a in (1, 2, 3)]).pvalue > 1e-3
-    pairs = Counter(zip(drawn, drawn[1:]))
+    pairs = Counter(itertools.pairwise(drawn))
     assert len(pairs) == 9 and chisquare(list(pairs.values())).pvalue > 1e-3
 
 

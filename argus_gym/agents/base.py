@@ -62,6 +62,7 @@ def rollout(
     *,
     seed: int | None = None,
     start: tuple[Mapping[str, Any], Mapping[str, Any]] | None = None,
+    points: dict[str, Any] | None = None,
     on_round: Callable[[RoundRecord], None] | None = None,
 ) -> RunResult:
     """Run ``agent`` in ``env`` until the run ends.
@@ -71,9 +72,14 @@ def rollout(
         agent: The agent; its weights are changed by the run.
         seed: Seed of the reset.
         start: Observation and info to continue from instead of a reset.
+        points: Snapshots to return to, kept up to date here: ``before`` the last learning step,
+            ``after`` it, and last ``certified``.
         on_round: Called with each round's record as it ends.
     """
     obs, info = start or env.reset(seed=seed)
+    points = {} if points is None else points
+    points.setdefault("certified", agent.snapshot())
+    weights = "before"
     rounds: list[RoundRecord] = []
     lies: list[LieReport] = []
     verdicts: list[Verdict] = []
@@ -85,13 +91,19 @@ def rollout(
         if phase == Phase.PROPOSE:
             action = agent.propose(obs, info)
         elif phase == Phase.LEARN:
+            points["before"], weights = agent.snapshot(), "after"
             action = agent.learn(info["training_pairs"])
         else:
+            if phase == Phase.RETEST and info["retest"]["weights"] != weights:
+                points[weights], weights = agent.snapshot(), info["retest"]["weights"]
+                agent.restore(points[weights])
             action = agent.solve(obs["problem"], int(obs["request"][0]))
         obs, reward, terminated, truncated, info = env.step(action)
         over = terminated or truncated
         total, steps, invalid = total + float(reward), steps + 1, invalid + ("invalid" in info)
         if "round" in info:
+            weights = "before"
+            _apply(info.get("verdict"), agent, points)
             rounds.append(info["round"])
             lies.extend(info.get("lies", {}).values())
             if "verdict" in info:
@@ -100,3 +112,13 @@ def rollout(
                 on_round(info["round"])
     summary = {"return": total, "steps": steps, "invalid": invalid, "terminated": terminated}
     return RunResult(tuple(rounds), tuple(lies), tuple(verdicts), summary)
+
+
+def _apply(verdict: Verdict | None, agent: Agent, points: dict[str, Any]) -> None:
+    """Roll back after a refusal; remember the weights of a certified step."""
+    if verdict is None:
+        return
+    if verdict.decision == "REFUSE":
+        agent.restore(points[verdict.target], verdict.severity)
+    elif verdict.decision == "COMMIT_CERTIFIED":
+        points["certified"] = agent.snapshot()

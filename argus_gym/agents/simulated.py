@@ -18,7 +18,7 @@ from argus_gym.agents.latent import Dynamics, LatentState, sigmoid
 from argus_gym.gauges import prequential_bits
 from argus_gym.problems import FAMILIES, MAX_STEPS, Problem
 from argus_gym.problems.ops import OPS, Exact
-from argus_gym.records import Chain, LearnReport, ProblemRecord, Solve, TrainingPair, Value
+from argus_gym.records import Chain, LearnReport, ProblemRecord, Solve, TrainingPair
 
 __all__ = ["Oracle", "SimulatedAgent"]
 
@@ -201,22 +201,20 @@ class SimulatedAgent:
         )
 
     def snapshot(self) -> dict[str, Any]:
-        """Return a JSON-ready copy of everything learning changes."""
-        return self.latent.state()
+        """Return a JSON-ready copy of everything learning changes, and of the generator."""
+        return {"latent": self.latent.state(), "rng": self._rng.bit_generator.state}
 
     def restore(self, snapshot: Mapping[str, Any], blend: float = 1.0) -> None:
-        """Go back to ``snapshot`` by the share ``blend``, in [0, 1]."""
+        """Go back to ``snapshot`` by the share ``blend``, in [0, 1]; the generator at 1 only."""
         if not 0 <= blend <= 1:
             raise ValueError(f"blend must be in [0, 1], got {blend}")
-        self.latent = self.latent.blended(LatentState.from_state(snapshot), blend)
+        self.latent = self.latent.blended(LatentState.from_state(snapshot["latent"]), blend)
+        if blend == 1:
+            self._rng.bit_generator.state = snapshot["rng"]
 
     def save(self, path: Path) -> None:
         """Write everything, generator included, to one JSON file."""
-        state = {
-            "latent": self.latent.state(),
-            "seen": self._seen.tolist(),
-            "rng": self._rng.bit_generator.state,
-        }
+        state = {**self.snapshot(), "seen": self._seen.tolist()}
         path.write_text(json.dumps(state, allow_nan=False) + "\n", "utf-8")
 
     def load(self, path: Path) -> None:

@@ -1,8 +1,8 @@
 """Answers and consensus on chains that real models wrote.
 
 Reported: how often final answers are read right, and how well outcome, process and combined predict
-that the modal answer is right. Intervals come from resampling problems, never chains. Every vote
-tie is broken at random under the seed.
+that the modal answer is right. Intervals come from resampling problems, never chains. Vote ties are
+broken at random under the seed, many times over.
 """
 
 from collections import Counter
@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 
 __all__ = ["run", "table"]
 
-SCORES = ("outcome", "process", "jaccard", "combined", "combined_jaccard")
+SCORES = ("outcome", "process", "process_jaccard", "combined", "combined_jaccard")
 RESAMPLES = 2000
+TURNS = 20
 SOURCES = {
     "train": "gsm8k/train.jsonl",
     "test": "gsm8k/test.jsonl",
@@ -65,6 +66,7 @@ def run(data: str | Path, seed: int = 0) -> dict[str, Any]:
             for name, key in (("GSM8K, 4 fine-tuned models", "models"), ("MATH, Qwen", "qwen"))
         ],
         "resamples": RESAMPLES,
+        "turns": TURNS,
         "consensus": [
             {"set": name, **_prediction(group, k, np.random.SeedSequence((seed, index)))}
             for index, (name, group, k) in enumerate(groups)
@@ -110,10 +112,13 @@ def _grading(sets: Sequence[ChainSet]) -> dict[str, Any]:
     return {**_share(n - kinds.total(), n), "disagreements": dict(sorted(kinds.items()))}
 
 
-def _prediction(sets: Sequence[ChainSet], k: int | None, seed: np.random.SeedSequence) -> Any:
+def _prediction(
+    sets: Sequence[ChainSet], k: int | None, seed: np.random.SeedSequence
+) -> dict[str, Any]:
     """Return the AUROC of each score for "the modal answer is right", with intervals.
 
-    With ``k``, each problem gives 20 random subsamples of k of its chains.
+    Each problem is scored ``TURNS`` times, with ties broken anew and, where ``k`` is given, a new
+    random subsample of k of its chains, so that no figure hangs on one way of breaking ties.
     """
     draw, resample, ties = seed.spawn(3)
     rng = np.random.default_rng(draw)
@@ -121,7 +126,7 @@ def _prediction(sets: Sequence[ChainSet], k: int | None, seed: np.random.SeedSeq
     rows, majority, problem = [], [], []
     for index, item in enumerate(sets):
         chains = [parse(text) for text in item.chains]
-        for turn in range(20 if k else 1):
+        for turn in range(TURNS):
             picks = rng.choice(len(chains), k, replace=False) if k else range(len(chains))
             drawn = [chains[i] for i in picks]
             tie = (*words, index, turn)
@@ -131,24 +136,19 @@ def _prediction(sets: Sequence[ChainSet], k: int | None, seed: np.random.SeedSeq
             rows.append((*parts, result.combined, other.combined))
             majority.append(_majority_right(result, item))
             problem.append(index)
-    values, labels = np.array(rows), np.array(majority)
-    weights = _resamples(np.array(problem), len(sets), np.random.default_rng(resample))
-    whole = np.ones(len(labels))
-    areas = {name: _auroc(values[:, i], labels, whole) for i, name in enumerate(SCORES)}
-    draws = {
-        name: np.array([_auroc(values[:, i], labels, w) for w in weights])
-        for i, name in enumerate(SCORES)
-    }
-    unanimous = values[:, 0] == 1.0
+    values, labels, group = np.array(rows), np.array(majority), np.array(problem)
+    n = len(sets)
+    resampler = np.random.default_rng(resample)
+    counts = resampler.multinomial(n, np.full(n, 1 / n), size=RESAMPLES)
+    counts = np.vstack([np.ones(n, int), counts])
+    areas = {s: auroc(values[:, i], labels, group, counts) for i, s in enumerate(SCORES)}
     return {
-        "problems": len(sets),
-        "sets": len(labels),
+        "problems": n,
         "majority_right": float(labels.mean()),
-        "unanimous_wrong": int((unanimous & ~labels).sum()),
-        "auroc": {name: _interval(areas[name], draws[name]) for name in SCORES},
+        "unanimous_wrong": float((labels < (values[:, 0] == 1.0)).sum() / TURNS),
+        "auroc": {name: _interval(area) for name, area in areas.items()},
         "minus_outcome": {
-            name: _interval(areas[name] - areas["outcome"], draws[name] - draws["outcome"])
-            for name in SCORES[1:]
+            name: _interval(areas[name] - areas["outcome"]) for name in SCORES if name != "outcome"
         },
     }
 
@@ -161,32 +161,39 @@ def _majority_right(result: Consensus, item: ChainSet) -> bool:
     return right(result.chains[result.best], item.answer)
 
 
-def _resamples(
-    problem: npt.NDArray[np.int64], n: int, rng: np.random.Generator
-) -> list[npt.NDArray[np.float64]]:
-    """Return bootstrap weights of the rows: how often each row's problem was drawn."""
-    return [
-        np.bincount(rng.integers(n, size=n), minlength=n)[problem].astype(float)
-        for _ in range(RESAMPLES)
-    ]
+def auroc(
+    values: npt.NDArray[np.float64],
+    labels: npt.NDArray[np.bool_],
+    group: npt.NDArray[np.int64],
+    counts: npt.NDArray[np.int64],
+) -> npt.NDArray[np.float64]:
+    """Return areas under the ROC curve with whole groups counted several times, ties half.
+
+    Args:
+        values: The predictor, shape ``(rows,)``; differences below 1e-9 are ties.
+        labels: What it should predict, shape ``(rows,)``.
+        group: Group of each row, in ``[0, groups)``, shape ``(rows,)``.
+        counts: How often each group counts, one draw a line, shape ``(draws, groups)``.
+
+    Returns:
+        One area a draw, shape ``(draws,)``; NaN where only one label is drawn.
+    """
+    levels, place = np.unique(np.round(values, 9), return_inverse=True)
+    groups, cells = counts.shape[1], group * len(levels) + place
+    shape = (groups, len(levels))
+    right, wrong = (
+        counts @ np.bincount(cells, which, groups * len(levels)).reshape(shape)
+        for which in (labels, ~labels)
+    )
+    above = (right * (np.cumsum(wrong, axis=1) - wrong / 2)).sum(axis=1)
+    with np.errstate(invalid="ignore"):
+        return np.asarray(above / (right.sum(axis=1) * wrong.sum(axis=1)))
 
 
-def _auroc(
-    values: npt.NDArray[np.float64], labels: npt.NDArray[np.bool_], w: npt.NDArray[np.float64]
-) -> float:
-    """Return the weighted probability that a right set scores above a wrong one, ties half."""
-    _, place = np.unique(values, return_inverse=True)
-    right = np.bincount(place, w * labels)
-    wrong = np.bincount(place, w * ~labels, minlength=len(right))
-    total = right.sum() * wrong.sum()
-    if total == 0:
-        return float("nan")
-    return float((right * (np.cumsum(wrong) - wrong / 2)).sum() / total)
-
-
-def _interval(value: float, draws: npt.NDArray[np.float64]) -> dict[str, float]:
-    low, high = np.nanquantile(draws, [0.025, 0.975])
-    return {"value": value, "low": float(low), "high": float(high)}
+def _interval(draws: npt.NDArray[np.float64]) -> dict[str, float]:
+    """Return the figure, which comes first, and the middle 95 % of its bootstrap draws."""
+    low, high = np.nanquantile(draws[1:], [0.025, 0.975])
+    return {"value": float(draws[0]), "low": float(low), "high": float(high)}
 
 
 def table(result: dict[str, Any]) -> "Table":
@@ -206,12 +213,14 @@ def table(result: dict[str, Any]) -> "Table":
         out.add_row(name, f"{cell['n']:,}", f"{cell['share']:.2%}", limits)
     for group in result["consensus"]:
         out.add_section()
-        n = f"{group['problems']:,} x {group['sets'] // group['problems']}"
-        out.add_row(f"{group['set']}: majority right", n, f"{group['majority_right']:.1%}", "")
+        n, share = f"{group['problems']:,}", f"{group['majority_right']:.1%}"
+        out.add_row(f"{group['set']}: majority right", n, share, "")
+        out.add_row("  problems unanimous and wrong", "", f"{group['unanimous_wrong']:g}", "")
         for name, cell in group["auroc"].items():
             limits = f"{cell['low']:.3f} to {cell['high']:.3f}"
             out.add_row(f"  AUROC {name}", "", f"{cell['value']:.3f}", limits)
-        cell = group["minus_outcome"]["combined"]
-        limits = f"{cell['low']:+.3f} to {cell['high']:+.3f}"
-        out.add_row("  combined minus outcome", "", f"{cell['value']:+.3f}", limits)
+        for name in ("combined", "combined_jaccard"):
+            cell = group["minus_outcome"][name]
+            limits = f"{cell['low']:+.3f} to {cell['high']:+.3f}"
+            out.add_row(f"  {name} minus outcome", "", f"{cell['value']:+.3f}", limits)
     return out

@@ -10,9 +10,7 @@ MAX_CLAIMS = 64
 """Each reader checks at most this many claims of a problem."""
 _REACH = 60
 _ENDS = frozenset((".", "?", "!"))
-_ASKS = frozenset(
-    "is are was were do does did can could will would has have which whether what how why".split()
-)
+_ASKS = frozenset("is are was were do does did can could will would has have whether".split())
 _REPORTED = frozenset(
     "thinks thought believes believed claims claimed guesses guessed insists insisted wrong wrongly "
     "incorrect incorrectly mistake mistakenly mistaken whether false untrue".split()
@@ -39,7 +37,11 @@ def sentence(words: list[str], at: int) -> tuple[int, int]:
 
 
 def asserted(reading: Reading, at: int) -> bool:
-    """Whether the text itself claims what entry ``at`` says: not a question, not someone's belief."""
+    """Whether the text itself claims what entry ``at`` says.
+
+    A yes-or-no question claims nothing, and neither does what is said to be somebody's belief or a
+    mistake. "How many ... after -30 minutes?" claims that there are such.
+    """
     words = reading.words
     first, last = sentence(words, at)
     if last < len(words) and words[last] == "?" and words[first] in _ASKS:

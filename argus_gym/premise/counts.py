@@ -15,7 +15,7 @@ _SIGNED_SENTENCE = frozenset(
     "depth balance account overdraft overdrawn overdrawing debt debit owes profit profits loss losses "
     "net change changed growth return returns voltage volt volts equation function slope axis "
     "coordinate coordinates integer integers point points score scored charge charges electron "
-    "floor floors basement level latitude longitude yardage yards budget deficit".split()
+    "floor floors basement level latitude longitude yardage football rushing budget deficit".split()
 )
 _SIGNED_NEAR = frozenset(
     "number numbers sum product difference value equals = + * / ^ ( < > plus minus times between "

@@ -25,7 +25,7 @@ _OPEN_RIGHT = frozenset(
     "more less fewer times of greater larger smaller older younger higher longer shorter taller "
     "heavier lighter remainder r mod modulo base with { \\ ^ _ % ~ ! + - * / < > x and or".split()
 )
-_LEADS = frozenset("since that if and because as so given note where knowing".split())
+_LEADS = frozenset("since that if and because as so given note where knowing . , ; : ? !".split())
 _STATES = re.compile(
     r" [#$)] (?:together |exactly )?(?:=|is|equals|makes|gives|yields|was|squared|cubed) "
 )
@@ -184,7 +184,9 @@ def _opened(words: list[str], a: int) -> bool:
     if a == 0:
         return False
     before = words[a - 1]
-    if before.isalpha() and (words[a] in OPERATORS or (words[a] == "(" and before not in _LEADS)):
+    if words[a] == "(" and before not in _LEADS:
+        return True
+    if before.isalpha() and words[a] in OPERATORS:
         return True
     return before in _OPEN_LEFT or before in OPERATORS or (len(before) == 1 and before.isalnum())
 
@@ -196,7 +198,7 @@ def _continued(words: list[str], i: int) -> bool:
     word = words[i]
     if word == "and":
         return False
-    return word in _OPEN_RIGHT or (len(word) == 1 and word.isalpha() and word != "a")
+    return word in _OPEN_RIGHT or (len(word) == 1 and word.isalpha())
 
 
 def _written_as_fraction(reading: Reading, i: int) -> bool:

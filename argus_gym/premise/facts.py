@@ -12,7 +12,7 @@ from argus_gym.premise.claims import MAX_CLAIMS, Claim, asserted, sentence
 from argus_gym.premise.numerals import Value
 from argus_gym.premise.reading import Reading
 from argus_gym.premise.statements import Statement
-from argus_gym.premise.words import DETERMINERS, singular
+from argus_gym.premise.words import DETERMINERS, MEASURES, singular
 
 __all__ = ["FACT_CUES", "counted_again", "facts", "starts"]
 
@@ -44,7 +44,11 @@ _START = re.compile(
     r"to begin with|at first|started (?:out )?with|starts (?:out )?with|remember|recall|"
     r"as mentioned|as stated|as said|the original [a-z]+) "
 )
-_CHANGED = frozenset("now left after then later gave ate sold lost spent".split())
+_CHANGED = frozenset(
+    "now left after then later gave ate sold lost spent flew donated used died broke paid threw "
+    "bought found received".split()
+)
+_SUPPOSES = frozenset(("if", "=", "suppose"))
 _LABELS = frozenset("mean average age number integer".split())
 _SYNONYMS = {"average": "mean", "integer": "number", "age": "year"}
 _NUMBER_OF = re.compile(r" number of ([a-z]+) (?:there |here |in it |it has )?(?:is|was|are) # ")
@@ -162,7 +166,7 @@ def starts(reading: Reading, found: list[Statement]) -> Iterator[Claim]:
         return
     for match in _START.finditer(reading.shape):
         first, last = sentence(words, reading.index(match.start() + 1))
-        if first < end or (last < len(words) and words[last] == "?"):
+        if first < end or not _SUPPOSES.isdisjoint(words[first:last]) or (last < len(words) and words[last] == "?"):
             continue
         if "original" in match.group():
             first = reading.index(match.start() + 1)
@@ -179,12 +183,17 @@ def _label(words: list[str], s: Statement) -> tuple[str, ...]:
     if s.noun:
         return (s.noun, *s.modifiers)
     begin = sentence(words, s.at)[0]
+    if words[s.at + 1 : s.at + 2] and words[s.at + 1].isalpha() and len(words[s.at + 1]) == 1:
+        return ("", words[s.at + 1])
     names = [_SYNONYMS.get(w, w) for w in words[begin : s.at] if w in _LABELS]
     return tuple(names[:1])
 
 
 def _may_be(opening: Statement, s: Statement) -> bool:
-    if "lose" in (s.verb, opening.verb):
+    if s.verb == "lose" or (s.rate != opening.rate and s.noun not in MEASURES):
         return False
+    if not {s.verb, opening.verb} <= {"have", "gain"}:
+        # the subject of other verbs need not be an owner: "the average is", "the timetable gives"
+        return True
     owners = {opening.owner, s.owner} - {"", "there"}
     return len(owners) < 2 or any(a in b for a in owners for b in owners - {a})

@@ -5,65 +5,65 @@ from collections.abc import Iterator
 from math import prod
 
 from argus_gym.premise.claims import MAX_CLAIMS, Claim, asserted
-from argus_gym.premise.numerals import Value
 from argus_gym.premise.reading import Reading
 
 __all__ = ["CUES", "listed_parts"]
 
-CUES = frozenset((":", "consisting", "made", "composed", "of", "total", "all", "altogether"))
+CUES = frozenset(": consisting made composed total making makes giving all altogether of".split())
 """No such list is made without one of these words."""
 
 _WORD = r"(?:(?!and )[a-z'-]+ )"
 _PART = rf"# {_WORD}{{1,4}}"
 _PARTS = rf"(?P<parts>{_PART}(?:(?:, (?:and )?|and ){_PART}){{1,9}})"
-_LEADS = (
-    re.compile(
-        rf" # {_WORD}{{1,8}}(?:: |(?:, )?(?:consisting of|made up of|composed of) ){_PARTS}"
-        rf"(?=[.;?!)])"
-    ),
+_TOTAL_FIRST = re.compile(
+    rf" (?P<total>#) {_WORD}{{1,8}}(?:: |(?:, )?(?:consisting of|made up of|composed of) ){_PARTS}"
+    rf"(?=[.;?!)])"
 )
-_ENDS = (
-    re.compile(
-        rf" {_PARTS}(?:[,;(] )?(?:and )?(?:for|making|which makes|giving|that makes)(?: up)? "
-        rf"(?:a (?:grand )?total of )?(?P<total>#) (?:{_WORD}{{0,3}}?)(?P<mark>[a-z.,;?!)]+) "
-    ),
-    re.compile(
-        rf" {_PARTS}(?:[,;(] )(?:or )?(?P<total>#) {_WORD}{{0,3}}?"
-        rf"(?P<mark>altogether|in all|in total|all together|total) "
-    ),
+_OPENS = frozenset((":", "consisting", "made", "composed"))
+_TOTAL_LAST = re.compile(
+    rf" {_PARTS}(?:[,;(] )?(?:and )?"
+    r"(?:for a (?:grand )?total of|(?:making|giving|which makes|that makes)(?: up)?"
+    r"(?: a (?:grand )?total of)?) (?P<total>#) "
 )
+_CLOSES = frozenset(("total", "making", "makes", "giving"))
+_TOTAL_IN_ALL = re.compile(
+    rf" {_PARTS}[,;(] (?:or )?(?P<total>#) {_WORD}{{0,3}}?(?:altogether|in all|in total|total) "
+)
+_IN_ALL = frozenset(("total", "all", "altogether"))
+_LISTS = ((_OPENS, _TOTAL_FIRST), (_CLOSES, _TOTAL_LAST), (_IN_ALL, _TOTAL_IN_ALL))
 _OUT_OF = re.compile(r" # (?:out )?of (?:the|his|her|their|its|these|those|my|our) # ")
 _LOOSE = frozenset(
     "each per every of than times more less fewer cost costs at day week month year hour".split()
 )
 
 
-def listed_parts(reading: Reading) -> Iterator[Claim]:
-    """Yield the lists that do not add up to their total and the subsets above their whole."""
-    yield from _subsets(reading)
-    for pattern in _LEADS:
+def listed_parts(reading: Reading, present: set[str]) -> Iterator[Claim]:
+    """Yield the lists that do not add up to their total and the subsets above their whole.
+
+    Args:
+        reading: The problem.
+        present: The words that occur in it.
+    """
+    if "of" in present:
+        yield from _subsets(reading)
+    for cues, pattern in _LISTS:
+        if cues.isdisjoint(present):
+            continue
         for _, match in zip(range(MAX_CLAIMS), pattern.finditer(reading.shape)):
-            first = reading.index(match.start() + 1)
-            last = first + match.group().strip().count(" ")
-            yield from _compared(reading, match, reading.values[first], first, last)
-    for pattern in _ENDS:
-        for _, match in zip(range(MAX_CLAIMS), pattern.finditer(reading.shape)):
-            first = reading.index(match.start() + 1)
             total = reading.index(match.start("total"))
-            yield from _compared(reading, match, reading.values[total], first, total)
+            begin = reading.index(match.start("parts"))
+            end = begin + match.group("parts").strip().count(" ")
+            yield from _compared(reading, total, begin, end)
 
 
-def _compared(
-    reading: Reading, match: re.Match[str], total: Value, first: int, last: int
-) -> Iterator[Claim]:
-    begin = reading.index(match.start("parts"))
-    end = begin + match.group("parts").strip().count(" ")
+def _compared(reading: Reading, at: int, begin: int, end: int) -> Iterator[Claim]:
+    total = reading.values[at]
     parts = [reading.values[i] for i in range(begin, end + 1) if i in reading.values]
     if not _LOOSE.isdisjoint(reading.words[begin : end + 1]):
         return
-    if sum(parts) != total and prod(parts) != total and asserted(reading, first):
+    if sum(parts) != total and prod(parts) != total and asserted(reading, min(at, begin)):
         reason = f"the parts add up to {sum(parts)}, not {total}"
-        yield Claim("parts_total", first, last, reason)
+        yield Claim("parts_total", min(at, begin), max(at, end), reason)
 
 
 def _subsets(reading: Reading) -> Iterator[Claim]:

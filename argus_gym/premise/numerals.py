@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import NamedTuple
 
-__all__ = ["MAX_DIGITS", "SCALES", "STARTS", "VULGAR", "Number", "Value", "parts", "worded"]
+__all__ = ["CONTINUES", "MAX_DIGITS", "SCALES", "STARTS", "VULGAR", "Number", "Value", "parts", "worded"]
 
 Value = int | Fraction
 MAX_DIGITS = 15
@@ -44,9 +44,13 @@ _PARTS = {
     "seventh": 7, "eighth": 8, "ninth": 9, "tenth": 10,
 }  # fmt: skip
 _PARTS |= {word + "s": n for word, n in _PARTS.items() if n > 2}
+_PRONOUN_AFTER = frozenset(("is", "was", "has", "another", "can", "will"))
 _OF = frozenset(("of", "the", "his", "her", "their", "its"))
 STARTS = frozenset(_UNITS) | frozenset(_TENS) | frozenset(_ORDINALS) | frozenset(SCALES)
 STARTS |= {"half", "negative"}
+
+CONTINUES = frozenset(_PARTS) | frozenset(SCALES) | {"percent", "per"}
+"""The words that may go on with a number in figures."""
 
 
 class Number(NamedTuple):
@@ -94,6 +98,8 @@ def worded(raw: Sequence[str], i: int) -> Number:
             return plain
         halved = i > 1 and raw[i - 2] == "half"
         return Number(SCALES[word] // (2 if halved else 1), "#", i + 1)
+    if word == "one" and after in _PRONOUN_AFTER:
+        return plain
     return _cardinal(raw, i)
 
 

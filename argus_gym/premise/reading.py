@@ -9,7 +9,7 @@ single spaces.
 import re
 from fractions import Fraction
 
-from argus_gym.premise.numerals import MAX_DIGITS, SCALES, STARTS, VULGAR, Number, Value, parts, worded
+from argus_gym.premise.numerals import CONTINUES, MAX_DIGITS, SCALES, STARTS, VULGAR, Number, Value, parts, worded
 
 __all__ = ["MAX_CHARS", "MAX_DIGITS", "Reading", "fold", "tokens"]
 
@@ -22,9 +22,10 @@ _NUMBER = (
 )
 _ASCII = re.compile(rf"[a-z]+(?:'[a-z]+)?|{_NUMBER}|\*\*|!=|[^\s\w]|[^\W_]")
 _UNICODE = re.compile(rf"[^\W\d_]+(?:'[^\W\d_]+)?|{_NUMBER}|\*\*|!=|[^\s\w]|[^\W_]")
-_FOLD = str.maketrans("−’‘“”×·∙⋅÷＝，\xa0", "-''\"\"****/=, ")
+_FOLD = str.maketrans("−‐‑’‘“”×·∙⋅÷＝，\xa0", "---''\"\"****/=, ")
 _DIGITS = frozenset("0123456789")
 _MARKS = frozenset("#%$@~")
+_PUNCTUATION = frozenset(("-", "."))
 _SPECIAL = _DIGITS | _MARKS | frozenset("-.") | frozenset(VULGAR)
 
 
@@ -90,20 +91,32 @@ class Reading:
         self.shape = f" {' '.join(self.words)} "
 
     def _read(self, raw: list[str]) -> None:
-        words, at = self.words, self._at
-        n = len(raw)
-        done = 0
-        for i in [i for i, t in enumerate(raw) if t[0] in _SPECIAL or t in STARTS]:
+        words, at, values = self.words, self._at, self.values
+        special = [
+            i
+            for i, t in enumerate(raw)
+            if (t[0] in _SPECIAL and t not in _PUNCTUATION) or t in STARTS
+        ]
+        n, done = len(raw), 0
+        for i in special:
             if i < done:
                 continue
             words += raw[done:i]
             at += range(done, i + 1)
+            token = raw[i]
+            follows = raw[i + 1] if i + 1 < n else "."
+            plain = follows in _PUNCTUATION or (follows.isalpha() and follows not in CONTINUES)
+            if plain and token.isdecimal() and len(token) <= MAX_DIGITS and token.isascii():
+                values[len(words)] = int(token)
+                words.append("#")
+                done = i + 1
+                continue
             value, mark, done = self._special(raw, i, n)
             if value is not None:
                 if mark in "#$":
                     value, mark, done = _scaled(raw, done, value, mark)
                 if value is not None:
-                    self.values[len(words)] = value
+                    values[len(words)] = value
             words.append(mark)
         words += raw[done:]
         at += range(done, n)

@@ -62,7 +62,8 @@ def _same(s: Statement, earlier: Statement) -> bool:
     """Whether ``s`` speaks of the quantity that ``earlier`` stated."""
     if s.definite:
         if s.definite in ("the", "these", "those", "all"):
-            return True
+            # "the two trees" may be two of the three
+            return s.definite == "all" or s.value > earlier.value
         return s.owner == earlier.owner or s.definite.removesuffix("'s") == earlier.owner
     if s.sentence == earlier.sentence or s.owner in ("", "there"):
         return False

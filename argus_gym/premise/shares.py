@@ -37,6 +37,9 @@ _CHANGE = frozenset(
     "lower chance likely than each every per rest remaining remainder left other others who if while "
     "after then profit raise bonus commission".split()
 )
+_RATED = frozenset(
+    "scored scores score got gets earned earns received receives averaged graded rated".split()
+)
 _JOINTS = frozenset((",", ";", ":", "and", "also"))
 _OTHERS = frozenset(("other", "remaining"))
 _REST = frozenset(("rest", "remaining", "remainder", "others"))
@@ -106,7 +109,9 @@ def _is_part(reading: Reading, i: int) -> bool:
     before = i - 1
     while before >= 0 and words[before] in _ADVERBS:
         before -= 1
-    if percent and (after in _WITHIN or _cut(words, before)):
+    if after in ("probability", "chance") or (percent and after in _WITHIN):
+        return True
+    if percent and _cut(words, before):
         return True
     if after != "of" or not (_determined(words, i + 2) or (percent and _plural(words, i + 2))):
         return False
@@ -171,6 +176,8 @@ def _lists(reading: Reading, listed: list[int]) -> Iterator[Claim]:
 
 def _exclusive(words: list[str], group: list[int], last: int) -> bool:
     """Whether the shares of ``group`` are parts of one whole that do not overlap."""
+    if not _RATED.isdisjoint(words[max(0, group[0] - 3) : group[0]]):
+        return False
     predicates: list[list[str]] = []
     whole: list[str] | None = None
     linked = others = False

@@ -95,7 +95,7 @@ def statements(reading: Reading) -> list[Statement]:
         if role == "end":
             number_of_sentence += 1
             start = i + 1
-            verb, unsure = "", False
+            verb, owner, unsure = "", "", False
         elif role == "break":
             start = i + 1
         elif role == "unsure":
@@ -107,8 +107,7 @@ def statements(reading: Reading) -> list[Statement]:
                 if len(found) == MAX_STATEMENTS:
                     break
         elif role == "with":
-            if not verb:
-                verb, owner = "with", ""
+            verb, owner = "with", ""
         elif role == "lose" and _not_lost(words, i):
             verb = ""
         else:
@@ -127,6 +126,8 @@ def _not_lost(words: list[str], i: int) -> bool:
     if after == "back" or after in _RECEIVERS:
         return True
     if after == "her" and words[i + 2 : i + 3] in (["#"], ["$"], ["another"]):
+        return True
+    if words[i] == "given" and words[i - 1] in _BE and after in ("#", "$"):
         return True
     if words[i] not in _TAKE:
         return False
@@ -156,6 +157,9 @@ def _subject(words: list[str], start: int, verb: int) -> str:
     first = i
     while first > start and i - first < 3 and words[first - 1] not in FUNCTION_WORDS:
         first -= 1
+    if words[first - 1 : first] and words[first - 1] in PRONOUNS and first > start:
+        # "the tree she climbs is": the last word is a verb
+        return ""
     return " ".join(words[first : i + 1])
 
 
@@ -172,7 +176,10 @@ def _statement(
     after = words[last + 1] if last + 1 < n else ""
     of = after == "of"
     rate = rate or (after in ("a", "an") and last > i) or definite in _RATE
-    rate = rate or not _RATE.isdisjoint(words[last + 1 : last + 4])
+    for word in words[last + 1 : last + 4]:
+        if word in _ROLES and _ROLES[word] == "end":
+            break
+        rate = rate or word in _RATE
     if verb == "lose" and not _SUMMARY.isdisjoint(words[max(0, i - 4) : i]):
         verb = ""
     vague = bool(i) and words[i - 1] in _AROUND

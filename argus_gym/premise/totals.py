@@ -133,13 +133,13 @@ def overdraws(reading: Reading, found: list[Statement]) -> Iterator[Claim]:
         same = [s for s in supply if s.noun == noun and _fits(loss, s)]
         if not same or not noun or not _owned(loss, same):
             continue
-        if same[0].verb == "gain" and _known_before(reading.words[: same[0].at], noun):
-            continue
         stock = found[:k]
         here = [s for s in same if s.sentence == loss.sentence and s.verb != "gain"]
         if here:
             # what is said to be there just before the loss is all there is
             stock, same = [s for s in stock if s.sentence == loss.sentence], here
+        if same[0].verb == "gain" and _known_before(reading.words[: same[0].at], noun):
+            continue
         limit = _limit(reading, stock, same, loss)
         if limit is not None and loss.value > limit and asserted(reading, loss.at):
             reason = f"there are at most {limit} to begin with"
@@ -166,7 +166,13 @@ def asks_balance(words: list[str]) -> bool:
 
 
 def _fits(loss: Statement, s: Statement) -> bool:
-    return not loss.modifiers or not s.modifiers or loss.modifiers == s.modifiers
+    """Whether ``s`` may be of the things that ``loss`` takes from."""
+    if s.verb == "with" and s.sentence != loss.sentence:
+        return False
+    if s.modifiers == loss.modifiers:
+        return True
+    # "12 cookies" may be the "sweet cookies", but "12 feet" are not "square feet"
+    return s.noun not in MEASURES and not (s.modifiers and loss.modifiers)
 
 
 def _owned(loss: Statement, supply: list[Statement]) -> bool:

@@ -8,6 +8,7 @@ from argus_gym.premise.equations import equations
 from argus_gym.premise.facts import FACT_CUES, counted_again, facts, starts
 from argus_gym.premise.listed import CUES as LIST_CUES
 from argus_gym.premise.listed import listed_parts
+from argus_gym.premise.numerals import Value
 from argus_gym.premise.number_theory import CUES as NUMBER_CUES
 from argus_gym.premise.number_theory import number_theory
 from argus_gym.premise.reading import MAX_CHARS, Reading, fold, tokens
@@ -36,12 +37,14 @@ KINDS = (
 """The kinds of false claims that :func:`check` can name."""
 
 _STARTS = frozenset(
-    "start started starts beginning outset begin originally original initially first remember recall "
+    "start started starts beginning outset begin originally original initially remember recall "
     "mentioned stated said".split()
 )
 _PREDICATES = frozenset(
-    "are were is was boys girls men women adults children males females of".split()
+    "are were boys girls men women adults children males females".split()
 )
+_THEM = frozenset("them which these whom those".split())
+_NEAR = 8
 _TRUE = Premise(True)
 
 
@@ -64,10 +67,11 @@ def _claims(reading: Reading, present: set[str]) -> Iterator[Claim]:
     yield from equations(reading)
     yield from shares(reading)
     yield from counts(reading)
-    if len(reading.values) < 2:
+    # the words of a formula are no statements
+    if len(reading.values) < 2 or "\\" in present:
         return
     if not LIST_CUES.isdisjoint(present):
-        yield from listed_parts(reading)
+        yield from listed_parts(reading, present)
     if "-" in present:
         yield from durations(reading)
     if not FACT_CUES.isdisjoint(present):
@@ -75,9 +79,9 @@ def _claims(reading: Reading, present: set[str]) -> Iterator[Claim]:
     if "number" in present:
         yield from counted_again(reading)
     parts = _parts_follow(reading, present)
-    loses = not LOSE.isdisjoint(present)
+    loses = not LOSE.isdisjoint(present) and _much_is_lost(reading)
     again = _counts_again(reading)
-    opened = not _STARTS.isdisjoint(present)
+    opened = not _STARTS.isdisjoint(present) or " at first " in reading.shape
     if parts or loses or again or opened:
         found = statements(reading)
         if parts:
@@ -95,7 +99,26 @@ def _parts_follow(reading: Reading, present: set[str]) -> bool:
     if "out" in present or ("each" in present and "there" in present):
         return True
     words = reading.words
-    return any(words[i + 1] in _PREDICATES for i in reading.values if i + 1 < len(words))
+    for i in reading.values:
+        follows = words[i + 1 : i + 3]
+        if follows and (
+            follows[0] in _PREDICATES or (follows[0] == "of" and follows[-1] in _THEM)
+        ):  # fmt: skip
+            return True
+    return False
+
+
+def _much_is_lost(reading: Reading) -> bool:
+    """Whether a number near a verb of losing is larger than some number before it."""
+    words = reading.words
+    least: Value | None = None
+    for i, value in reading.values.items():
+        if least is not None and value > least:
+            if not LOSE.isdisjoint(words[max(0, i - _NEAR) : i + _NEAR]):
+                return True
+        if least is None or value < least:
+            least = value
+    return False
 
 
 def _counts_again(reading: Reading) -> bool:

@@ -72,7 +72,7 @@ LOSE = _set(
 )
 UNSURE = _set(
     "wants want wanted needs need needed should could would can may might must hopes hoped plans "
-    "planned planning wishes wished trying tries tried cannot can't expects expected if will "
+    "planned planning wishes wished trying tries tried cannot can't expects expected will "
     "going goal target capacity supposed to"
 )
 PRONOUNS = _set("he she they it we i you who")
@@ -97,7 +97,9 @@ BEINGS = _set(
 )
 INDIVISIBLE = BEINGS | _set(
     "car bus truck bicycle bike train plane airplane boat ship balloon marble coin button chair "
-    "ticket stamp book computer phone key house robot doll"
+    "ticket stamp book computer phone key house robot doll card die dice sock digit integer prime "
+    "cell variable locker table window door seat room team coin toy sticker pencil pen crayon shirt "
+    "hat bead brick bulb lamp letter word song vote medal trophy member cage bracelet necklace"
 )
 MEASURES = _set(
     "inch foot yard mile meter metre kilometer kilometre centimeter centimetre cm km kg gram kilogram "

@@ -1,0 +1,51 @@
+"""What a gate is shown at the end of a learning step, and what it may answer."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from argus_gym.records import RetestItem, RoundRecord, Verdict
+
+__all__ = ["Decider", "Evidence", "Wanted"]
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """One learning step, as a gate sees it.
+
+    Attributes:
+        round: Index from 0.
+        retests: The paired items answered so far, anchors and past problems.
+        gauges: The learning gauges (see :mod:`argus_gym.gauges`), NaN where not measured.
+        history: The rounds before this one, oldest first.
+        fresh: Anchors that were not asked in this round.
+        answers: Answers spent on retests in this round.
+        tokens: Tokens spent on them.
+    """
+
+    round: int
+    retests: tuple[RetestItem, ...]
+    gauges: Mapping[str, float]
+    history: Sequence[RoundRecord]
+    fresh: int
+    answers: int
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A gate's request to answer more anchors before it decides.
+
+    Attributes:
+        items: How many anchors, drawn from those not asked in this round; >= 1.
+    """
+
+    items: int
+
+
+class Decider(Protocol):
+    """Decides on one learning step."""
+
+    def __call__(self, evidence: Evidence) -> Verdict | Wanted:
+        """Return a verdict, or ask for more; asking for more than there is gets what there is."""
+        ...
