@@ -1,5 +1,6 @@
 """``ArgusSelfImprove-v0``: one self-improvement loop as a state machine over text."""
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -43,7 +44,7 @@ from argus_gym.spaces import (
 __all__ = ["ArgusSelfImprove"]
 
 MAX_INVALID = 100
-HOTTER, WIDER = 1.3, 1.25
+HOTTER, WIDER, DEMOTED = 1.3, 1.25, 0.05
 PROCESSES = ("aligned", "jaccard")
 Action = str | Solve | LearnReport
 STREAMS = ("planner", "context", "ties", "retest", "split")
@@ -361,11 +362,7 @@ class ArgusSelfImprove(gym.Env[dict[str, Any], Any]):
         self._spend("solve", scored)
         if self._problem not in self._pools.reserved:
             if zone == "frontier":
-                chain = scored.chains[scored.best]
-                pair = TrainingPair(
-                    self._problem, chain, scored.combined, cluster, len(self.history)
-                )
-                self.buffer.add(pair)
+                self.buffer.add(self._pair(scored, cluster))
             item = Item(self._problem, scored.answer, cluster, False)
             self._examples.solved(item, zone == "frontier")
         reward = scored.combined
@@ -378,6 +375,20 @@ class ArgusSelfImprove(gym.Env[dict[str, Any], Any]):
         else:
             self._begin_retests()
         return reward, info
+
+    def _pair(self, scored: consensus.Consensus, cluster: int) -> TrainingPair:
+        """Return a frontier problem's training pair, as the defences in force want it."""
+        chain, weight = scored.chains[scored.best], scored.combined
+        if self._active(Defence.KEEP_RARE):
+            agreed = [c for c in scored.chains if c.answer == scored.answer]
+            ways = Counter(c.steps for c in agreed)
+            chain = min(agreed, key=lambda c: ways[c.steps], default=chain)
+        if self._active(Defence.DEMOTE) and cluster in self.defences.clusters(Defence.DEMOTE):
+            weight *= DEMOTED
+        if self._active(Defence.ANCHOR_WEIGHT):
+            accuracy = self.history[-1].gauges["anchor_accuracy"]
+            weight *= 1.0 if np.isnan(accuracy) else accuracy
+        return TrainingPair(self._problem, chain, weight, cluster, len(self.history))
 
     def _proposer_reward(self, verdict: Premise, scored: consensus.Consensus) -> float:
         low, high = self._edges

@@ -19,7 +19,7 @@ MAX_DIGITS = 64
 """Most digits of a number."""
 
 # Most LaTeX marks rewritten in one text; each costs a call.
-_MARKS = 512
+_MARKS = 320
 # Bounded repeats keep what is captured, and so cached, small however long the digits run on.
 _DIGITS = r"(?:[0-9]{1,3}(?:,[0-9]{3}){1,26}(?![0-9])|[0-9]{1,80})"
 _DECIMAL = rf"(?:{_DIGITS}(?:\.[0-9]{{1,80}})?|\.[0-9]{{1,80}})"

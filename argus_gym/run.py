@@ -225,9 +225,11 @@ def _play(setup: Setup, folder: RunFolder | None, on_round: OnRound | None) -> R
     base: Any = env.unwrapped
     start = env.reset(seed=settings["seed"])
     before: list[int] | None = None
+    points: dict[str, Any] = {}
     if folder is not None and folder.checkpoint is not None:
         kept = folder.load_env()
-        start, before = _load_layers(env, kept["layers"], folder), kept["before"]
+        start = _load_layers(env, kept["layers"], folder)
+        before, points = kept["before"], kept["points"]
         agent.load(folder.checkpoint / "agent.json")
     report = base.report_pool if setup.report is None else setup.report
     if before is None:
@@ -237,7 +239,7 @@ def _play(setup: Setup, folder: RunFolder | None, on_round: OnRound | None) -> R
     def keep(rounds: Sequence[RoundRecord]) -> None:
         nonlocal written
         if folder is not None:
-            state = {"before": before, "layers": _layers(env)}
+            state = {"before": before, "points": points, "layers": _layers(env)}
             folder.save(rounds, base.ledger.lines(written), state, agent.save)
             written = len(base.ledger)
 
@@ -250,7 +252,8 @@ def _play(setup: Setup, folder: RunFolder | None, on_round: OnRound | None) -> R
         keep([])
     terminated = False
     if len(base.history) < settings["rounds"]:
-        terminated = bool(rollout(env, agent, start=start, on_round=ended).summary["terminated"])
+        played = rollout(env, agent, start=start, points=points, on_round=ended)
+        terminated = bool(played.summary["terminated"])
     after = _right(agent, report, setup.samples)
     external = compare(before, after, setup.samples) if report else None
     meta = {name: settings[name] for name in ("seed", "agent", "planner", "k")}

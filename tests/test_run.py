@@ -12,7 +12,7 @@ from argus_gym import run as runs
 from argus_gym.agents import SimulatedAgent
 from argus_gym.checkpoint import InputError, load_run
 from argus_gym.gauges import paired
-from argus_gym.records import RetestItem, encode
+from argus_gym.records import RetestItem, Verdict, encode
 from argus_gym.run import RunConfig, resume, run
 
 SMALL = RunConfig(seed=3, rounds=3, problems=4, k=4)
@@ -304,6 +304,33 @@ def test_wrappers_with_a_state_are_kept_too(tmp_path, monkeypatch):
     assert lines(tmp_path / "run") == lines(tmp_path / "whole")
     env = json.loads((tmp_path / "run" / "checkpoints" / "0003" / "env.json").read_text())
     assert [layer["class"] for layer in env["layers"]] == ["ArgusSelfImprove", "Count"]
+
+
+def decide(evidence):
+    """Certify the second round's step and go back to it after the fourth."""
+    decision = {1: "COMMIT_CERTIFIED", 3: "REFUSE"}.get(evidence.round, "COMMIT")
+    return Verdict(decision, "test", evidence.round, severity=1.0, target="certified")
+
+
+def test_a_rollback_after_resuming_goes_where_it_would_have_gone(tmp_path, monkeypatch):
+    prepare, config = runs._prepare, dataclasses.replace(SMALL, rounds=5, problems=12)
+
+    def gated(config):
+        setup = prepare(config)
+        setup.env.unwrapped.decider = decide
+        return setup
+
+    def stop(record):
+        if record.round == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(runs, "_prepare", gated)
+    whole = run(config, out=tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        run(config, out=tmp_path / "run", on_round=stop)
+    resume(tmp_path / "run")
+    assert [r.trained > 0 for r in whole.rounds][1:4] == [True] * 3
+    assert lines(tmp_path / "run") == lines(tmp_path / "whole")
 
 
 def test_a_checkpoint_of_other_layers_is_refused(stopped, monkeypatch):

@@ -39,6 +39,7 @@ class Dynamics:
         shift: How fast training pulls the proposals towards what was trained.
         adherence: Chance to follow the target or the example when proposing.
         false_premises: Initial rate of proposals with a false premise.
+        credulity: How fast training on confabulated chains raises that rate.
         rate_spread: Spread of ``learning`` and ``sharpening`` between runs (log-normal sigma).
     """
 
@@ -62,6 +63,7 @@ class Dynamics:
     shift: float = 0.033
     adherence: float = 0.5
     false_premises: float = 0.02
+    credulity: float = 0.004
     rate_spread: float = 0.9
 
 

@@ -298,7 +298,7 @@ class SimulatedAgent:
         state, weight = self.latent, pair.weight
         read = _read(pair.problem, self.dynamics.difficulty_spread)
         if read is None:
-            state.false_premises += self.dynamics.shift * weight * (1 - state.false_premises) / 8
+            state.false_premises += self.dynamics.credulity * weight * (1 - state.false_premises)
         else:
             right = pair.chain.answer == read.problem.answer
             state.reinforce(

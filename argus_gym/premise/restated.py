@@ -15,6 +15,7 @@ _LASTING = re.compile(
     r"(?:lasting|lasts|lasted|measuring|measures|weighing|weighs|that is|which is|of) # "
     r"(?P<again>[a-z]+) (?P<after>[^ ]+) "
 )
+_NARROWS = frozenset("that who which with in on left of more less and".split())
 _UNCOUNTED = frozenset(("", "$", "time"))
 _MOVES = frozenset(
     "now then left after later more also another still total altogether if yesterday today tomorrow "
@@ -38,7 +39,7 @@ def contradictions(reading: Reading, found: list[Statement]) -> Iterator[Claim]:
         between = words[earlier.last + 1 : s.at]
         if s.value != earlier.value and _same(s, earlier) and _settled(between):
             after = words[s.last + 1] if s.last + 1 < len(words) else ""
-            if after not in ("that", "who", "which", "with", "in", "on", "left", "of", "more", "less"):
+            if after not in _NARROWS:
                 if asserted(reading, s.at):
                     reason = f"it was {earlier.value} before"
                     yield Claim("contradiction", s.at, s.last, reason)

@@ -55,7 +55,8 @@ class Statement(NamedTuple):
         at: Entry of the number.
         last: Last entry of the phrase.
         value: The number.
-        noun: The thing counted, in the singular; ``$`` for money; empty where none is named.
+        noun: The thing counted, or taken from (``5 of the pens``), in the singular; ``$`` for
+            money; empty where none is named.
         modifiers: The words between the number and the noun.
         owner: Whose it is: a noun or name, ``there``, or empty where unknown.
         verb: ``have``, ``be``, ``gain``, ``lose``, ``with`` or empty.
@@ -175,6 +176,11 @@ def _statement(
         last = i
     after = words[last + 1] if last + 1 < n else ""
     of = after == "of"
+    if of and not noun:
+        # "14 of the movies"
+        j = last + 2
+        j += words[j : j + 1] != [] and words[j] in DETERMINERS
+        noun = singular(words[j]) if j < n and words[j] not in DETERMINERS else ""
     rate = rate or (after in ("a", "an") and last > i) or definite in _RATE
     for word in words[last + 1 : last + 4]:
         if word in _ROLES and _ROLES[word] == "end":

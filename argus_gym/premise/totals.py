@@ -8,7 +8,7 @@ from argus_gym.premise.reading import Reading
 from argus_gym.premise.statements import Statement
 from argus_gym.premise.words import BEINGS, LOSE, MEASURES, singular
 
-__all__ = ["asks_balance", "overdraws", "part_sums"]
+__all__ = ["asks_balance", "leftovers", "overdraws", "part_sums"]
 
 _SUBTYPES = frozenset("boy girl man woman adult child male female".split())
 _ABSTRACT = frozenset("color colour type kind sort flavor flavour size way group time".split())
@@ -30,12 +30,17 @@ def part_sums(reading: Reading, found: list[Statement]) -> Iterator[Claim]:
     """Yield the parts that do not fit into a total stated before them."""
     words = reading.words
     for k, total in enumerate(found):
+        if total.of and total.last == total.at:
+            continue
         if total.unsure or total.verb == "lose" or total.value.denominator > 1 or total.value < 2:
             continue
         if total.noun in ("", "$") or total.noun in _ABSTRACT or total.noun in _SUBTYPES:
             continue
         if not total.rate:
-            yield from _followed(reading, total, found[k + 1 : k + 13])
+            whole: Value = sum(
+                s.value for s in found[: k + 1] if s.sentence == total.sentence and s.noun == total.noun
+            )
+            yield from _followed(reading, total._replace(value=whole), found[k + 1 : k + 13])
         if total.owner == "there" and total.verb == "have" and "each" in words:
             yield from _contained(reading, total, found[k + 1 : k + 7])
 
@@ -46,6 +51,9 @@ def _followed(reading: Reading, total: Statement, after: list[Statement]) -> Ite
     opened = _opened(words, total)
     if total.definite and not opened:
         return
+    begin = sentence(words, total.at)[0]
+    # with more of them before, "them" may be all of those
+    known = not opened and any(singular(w) == total.noun for w in words[:begin])
     parts: list[Statement] = []
     predicates: list[str] = []
     others = False
@@ -53,14 +61,20 @@ def _followed(reading: Reading, total: Statement, after: list[Statement]) -> Ite
         if part.sentence > total.sentence + 1 or part.rate or part.unsure:
             break
         subtype = part.noun in _SUBTYPES and total.noun in BEINGS
-        if part.noun and not subtype:
+        out_of_total = part.of and part.noun == total.noun and part.last == part.at
+        if (part.noun and not subtype and not out_of_total) or part.value.denominator > 1:
             break
         if part.definite and words[part.at - 1] != "other":
             break
         if subtype and part.owner == "there" and part.sentence > total.sentence:
             break
         follows = words[part.last + 1 : part.last + 3]
-        of_them = part.of and part.owner in ("", total.owner) and follows[1:] in _THEM
+        of_them = (
+            part.of
+            and part.owner in ("", total.owner)
+            and (out_of_total or follows[1:] in _THEM)
+            and not (known and (part.sentence > total.sentence or "more" in total.modifiers))
+        )
         is_part = follows[:1] in (["are"], ["were"]) or subtype
         if part.value > total.value and (of_them or opened):
             if asserted(reading, part.at) and follows:
@@ -73,7 +87,7 @@ def _followed(reading: Reading, total: Statement, after: list[Statement]) -> Ite
             break
         others = others or words[part.at - 1] == "other"
         parts.append(part)
-        predicates.append(part.noun or " ".join(words[part.last + 2 : part.last + 4]))
+        predicates.append(part.noun if subtype else " ".join(words[part.last + 2 : part.last + 4]))
     if len(parts) < 2 or len(set(predicates)) < len(parts):
         return
     amount = sum(p.value for p in parts)
@@ -151,6 +165,22 @@ def _known_before(words: list[str], noun: str) -> bool:
     return noun == "$" or noun in MEASURES or any(singular(w) == noun for w in words)
 
 
+def leftovers(reading: Reading, found: list[Statement]) -> Iterator[Claim]:
+    """Yield what is left although there was not so much of it: ``had 12 [...] 15 are left``."""
+    words = reading.words
+    for k, rest in enumerate(found):
+        if words[rest.last + 1 : rest.last + 2] not in (["left"], ["remaining"]) or rest.unsure:
+            continue
+        stock = found[:k]
+        same = [s for s in stock if s.noun == rest.noun and s.verb == "have" and _fits(rest, s)]
+        if not same or rest.noun in ("", "$") or rest.noun in MEASURES or rest.rate:
+            continue
+        limit = _limit(reading, stock, same, rest)
+        if limit is not None and rest.value > limit and asserted(reading, rest.at):
+            reason = f"there were at most {limit} to begin with"
+            yield Claim("parts_total", same[-1].at, rest.last + 1, reason)
+
+
 def _latest_noun(supply: list[Statement]) -> str:
     named = [s.noun for s in supply if s.noun not in ("", "$") and s.noun not in MEASURES]
     return named[-1] if named else ""
@@ -192,7 +222,10 @@ def _limit(
         # "Each box holds 12": how many boxes was said before
         words = reading.words[: loss.at]
         first = 0
-    if not _UNKNOWN.isdisjoint(words):
+    if any(
+        w in _UNKNOWN and not (w in ("some", "several") and k and words[k - 1] in LOSE)
+        for k, w in enumerate(words)
+    ):
         return None
     total: Value = sum(
         s.value for s in before if s.noun == loss.noun or s in same or s.noun == same[0].noun

@@ -15,7 +15,7 @@ from argus_gym.premise.reading import MAX_CHARS, Reading, fold, tokens
 from argus_gym.premise.restated import contradictions, durations
 from argus_gym.premise.shares import shares
 from argus_gym.premise.statements import statements
-from argus_gym.premise.totals import asks_balance, overdraws, part_sums
+from argus_gym.premise.totals import leftovers, overdraws, part_sums
 from argus_gym.premise.words import DETERMINERS, HAVE, LOSE
 from argus_gym.records import Premise
 
@@ -88,6 +88,7 @@ def _claims(reading: Reading, present: set[str]) -> Iterator[Claim]:
             yield from part_sums(reading, found)
         if loses:
             yield from overdraws(reading, found)
+            yield from leftovers(reading, found)
         if again:
             yield from contradictions(reading, found)
         if opened:

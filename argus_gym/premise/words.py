@@ -72,7 +72,7 @@ LOSE = _set(
 )
 UNSURE = _set(
     "wants want wanted needs need needed should could would can may might must hopes hoped plans "
-    "planned planning wishes wished trying tries tried cannot can't expects expected will "
+    "planned planning wishes wished trying tries tried cannot can't expects expected if will "
     "going goal target capacity supposed to"
 )
 PRONOUNS = _set("he she they it we i you who")
