@@ -1,13 +1,12 @@
 """``ArgusSelfImprove-v0``: one self-improvement loop as a state machine over text."""
 
-from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Literal
 
 import gymnasium as gym
 import numpy as np
 
-from argus_gym import consensus, premise, render
+from argus_gym import answers, consensus, premise, render
 from argus_gym.buffer import Buffer
 from argus_gym.capability_map import CapabilityMap, hashed_words
 from argus_gym.defences import LOCKOUT, Defence, Defences, Order
@@ -19,7 +18,6 @@ from argus_gym.planner import make as make_planner
 from argus_gym.pools import Pools, draw_pools
 from argus_gym.records import (
     LearnReport,
-    Premise,
     ProblemRecord,
     RetestItem,
     RoundRecord,
@@ -30,9 +28,9 @@ from argus_gym.records import (
     decode,
     encode,
 )
-from argus_gym.retests import Answered, Item, RetestBlock, Side, draw_items, is_right
+from argus_gym.retests import Answered, Item, RetestBlock, Side, draw_items
+from argus_gym.scoring import proposer_reward, rarest_agreed, unfit_chains
 from argus_gym.spaces import (
-    MAX_CHAIN_CHARS,
     MAX_K,
     MAX_PROBLEM_CHARS,
     ActionSpace,
@@ -331,7 +329,7 @@ class ArgusSelfImprove(gym.Env[dict[str, Any], Any]):
 
     def _solve(self, value: Action) -> tuple[float, dict[str, Any]]:
         k = int(self._request[0])
-        reason = _unfit_chains(value, k)
+        reason = unfit_chains(value, k)
         if reason:
             return self._refuse(reason)
         assert isinstance(value, Solve)
@@ -368,7 +366,7 @@ class ArgusSelfImprove(gym.Env[dict[str, Any], Any]):
         reward = scored.combined
         info = {
             "scored": record,
-            "proposer_reward": self._proposer_reward(self._premise, scored),
+            "proposer_reward": proposer_reward(self._premise.ok, scored, self._edges),
         }
         if len(self._scored) < self.problems_per_round:
             self._begin_problem()
@@ -380,23 +378,13 @@ class ArgusSelfImprove(gym.Env[dict[str, Any], Any]):
         """Return a frontier problem's training pair, as the defences in force want it."""
         chain, weight = scored.chains[scored.best], scored.combined
         if self._active(Defence.KEEP_RARE):
-            agreed = [c for c in scored.chains if c.answer == scored.answer]
-            ways = Counter(c.steps for c in agreed)
-            chain = min(agreed, key=lambda c: ways[c.steps], default=chain)
+            chain = rarest_agreed(scored)
         if self._active(Defence.DEMOTE) and cluster in self.defences.clusters(Defence.DEMOTE):
             weight *= DEMOTED
         if self._active(Defence.ANCHOR_WEIGHT):
             accuracy = self.history[-1].gauges["anchor_accuracy"]
             weight *= 1.0 if np.isnan(accuracy) else accuracy
         return TrainingPair(self._problem, chain, weight, cluster, len(self.history))
-
-    def _proposer_reward(self, verdict: Premise, scored: consensus.Consensus) -> float:
-        low, high = self._edges
-        length = sorted(len(chain.steps) for chain in scored.chains)[len(scored.chains) // 2]
-        outside = max(low - scored.combined, scored.combined - high, 0.0)
-        room = max(low, 1 - high)
-        fit = max(0.0, 1 - outside / room) if room else 1.0
-        return (1.0 if verdict.ok else 0.05) * (length + 1) / (length + 4) * fit
 
     def _begin_retests(self) -> None:
         counts = (self.anchor_items, self.past_items)
@@ -451,7 +439,7 @@ class ArgusSelfImprove(gym.Env[dict[str, Any], Any]):
         return {}
 
     def _retest(self, value: Action) -> tuple[float, dict[str, Any]]:
-        reason = _unfit_chains(value, self.retest_chains)
+        reason = unfit_chains(value, self.retest_chains)
         if reason:
             return self._refuse(reason)
         assert isinstance(value, Solve)
@@ -462,7 +450,7 @@ class ArgusSelfImprove(gym.Env[dict[str, Any], Any]):
             except ValueError as error:
                 return self._refuse(str(error))
         scored = self._consensus(value)
-        right = sum(is_right(chain, item.answer) for chain in scored.chains)
+        right = sum(answers.right(chain, item.answer) for chain in scored.chains)
         self._block.answer(self._side, item, Answered(right, scored.outcome))
         self._spend("retest", scored)
         self._index += 1
@@ -637,15 +625,3 @@ def _embedding(problem: str, solve: Solve) -> np.ndarray:
 def _check(name: str, fits: bool, rule: str, value: Any) -> None:
     if not fits:
         raise ValueError(f"{name} must be {rule}, got {value!r}")
-
-
-def _unfit_chains(value: Action, k: int) -> str:
-    if not isinstance(value, Solve):
-        return f"expected {k} chains, got {type(value).__name__}"
-    if len(value.chains) != k:
-        return f"expected {k} chains, got {len(value.chains)}"
-    for chain in value.chains:
-        size = len(chain) if isinstance(chain, str) else len(chain.text)
-        if size > MAX_CHAIN_CHARS:
-            return f"a chain has {size} characters, {MAX_CHAIN_CHARS} fit"
-    return ""

@@ -8,6 +8,7 @@ import numpy as np
 
 from argus_gym import problems
 from argus_gym.records import Value
+from argus_gym.spaces import MAX_PROBLEM_CHARS
 
 __all__ = ["Pools", "draw_pools"]
 
@@ -46,12 +47,22 @@ def draw_pools(
         rng: Draws the generated problems.
         anchors: Given anchors; nothing is known of their kind, so there is no report pool then.
         external: Given examples; those that are anchors are left out.
+
+    Raises:
+        ValueError: If a given problem is empty or too long.
     """
     fresh = _distinct(rng)
     own = [next(fresh) for _ in range(ANCHORS + REPORT)] if anchors is None else []
-    given = tuple((str(text), answer) for text, answer in anchors or ())
+    given = tuple(dict(anchors or ()).items())
     texts = [next(fresh)[0] for _ in range(EXTERNAL)] if external is None else external
     known = {text for text, _ in given}
+    for name, pool in (("anchors", known), ("external", texts)):
+        for text in pool:
+            if not text.strip() or len(text) > MAX_PROBLEM_CHARS:
+                raise ValueError(
+                    f"{name} must be problems of 1 to {MAX_PROBLEM_CHARS} characters, "
+                    f"got one of {len(text)}"
+                )
     return Pools(
         anchors=given if anchors is not None else tuple(own[:ANCHORS]),
         report=tuple(own[ANCHORS:]),

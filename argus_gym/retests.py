@@ -6,10 +6,9 @@ from typing import Literal
 
 import numpy as np
 
-from argus_gym.answers import same
-from argus_gym.records import Chain, RetestItem, Value
+from argus_gym.records import RetestItem, Value
 
-__all__ = ["Answered", "Item", "RetestBlock", "Side", "draw_items", "is_right"]
+__all__ = ["Answered", "Item", "RetestBlock", "Side", "draw_items"]
 
 Side = Literal["before", "after"]
 
@@ -37,15 +36,6 @@ class Answered:
 
     right: int
     outcome: float
-
-
-def is_right(chain: Chain, answer: Value | None) -> bool:
-    """Return whether a chain's final answer is ``answer``; a missing one never is."""
-    return (
-        chain.answer is not None
-        and answer is not None
-        and (chain.answer == answer or same(chain.answer, answer, chain.percent))
-    )
 
 
 def draw_items(

@@ -8,10 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from argus_gym import consensus, problems
+from argus_gym import answers, consensus, problems
 from argus_gym.agents import Agent, Dynamics, Oracle, SimulatedAgent
 from argus_gym.records import Chain, TrainingPair
-from argus_gym.retests import is_right
 
 RNG = np.random.default_rng(11)
 POOL = [
@@ -60,7 +59,7 @@ def test_the_oracle_agrees_with_sampling(diversity):
     for problem in POOL:
         p = oracle.accuracy(problem.text)
         chains = [consensus.parse(c) for c in agent.solve(problem.text, k).chains]
-        right = sum(is_right(chain, problem.answer) for chain in chains)
+        right = sum(answers.right(chain, problem.answer) for chain in chains)
         sd = math.sqrt(p * (1 - p) * k)
         if sd < 1:
             assert abs(right - p * k) <= 6
@@ -113,7 +112,7 @@ def test_misconceptions_give_agreement_on_a_wrong_answer():
         agent.latent.skill = [-9.0] * len(problems.FAMILIES)
         agent.latent.diversity = 1.0
         result = consensus.score(agent.solve(problem.text, 14).chains)
-        assert not is_right(result.chains[result.best], problem.answer)
+        assert not answers.right(result.chains[result.best], problem.answer)
         agreed.append(result.outcome)
     assert agreed[0] < 0.5 and agreed[1] == 1.0
 

@@ -155,7 +155,7 @@ class SimulatedAgent:
         draws = self._rng.random((k, n + 2))
         own = draws[:, 0] < state.diversity
         draws[~own, 2:] = read.mode
-        slipped = (draws[:, 2:] >= np.array(chances)).any(1)
+        slipped = np.any(draws[:, 2:] >= np.array(chances), axis=1)
         other_way = own & (draws[:, 1] < OTHER_WAY) & ~slipped
         paths = draws[slipped, 2:].tolist()
         made: dict[tuple[int, ...] | None, str | Chain] = {}

@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING, Any
 import gymnasium as gym
 import numpy as np
 
-from argus_gym import consensus
+from argus_gym import answers, consensus
 from argus_gym.agents import Dynamics, Oracle, SimulatedAgent, rollout
-from argus_gym.retests import is_right
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -61,7 +60,7 @@ def _pass_at_1(agent: SimulatedAgent, pool: Any) -> float:
     for text, answer in pool:
         (chain,) = agent.solve(text, 1).chains
         parsed = consensus.parse(chain) if isinstance(chain, str) else chain
-        right += is_right(parsed, answer)
+        right += answers.right(parsed, answer)
     return right / len(pool)
 
 

@@ -35,9 +35,11 @@ def counts(reading: Reading) -> Iterator[Claim]:
     checked = 0
     for i, value in reading.values.items():
         word = words[i]
-        if word not in ("#", "$"):
+        if word == "%":
+            found = _broken(reading, i, Fraction(value) / 100) if 0 < value <= 100 else None
+        elif word not in ("#", "$"):
             continue
-        if value < 0:
+        elif value < 0:
             found = _negative(reading, i)
         elif value == 0:
             found = _zero(reading, i)
@@ -125,7 +127,7 @@ def _broken(reading: Reading, i: int, value: Value) -> tuple[int, str] | None:
         if count.denominator > 1 and head and singular(words[head]) in INDIVISIBLE:
             return head, f"that is {count}"
         return None
-    if value < 1 and i not in reading.places:
+    if words[i] == "%" or (value < 1 and i not in reading.places):
         return None
     head = _head(words, i + 1)
     if not head or singular(words[head]) not in INDIVISIBLE:

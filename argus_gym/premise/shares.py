@@ -37,6 +37,7 @@ _CHANGE = frozenset(
     "lower chance likely than each every per rest remaining remainder left other others who if while "
     "after then profit raise bonus commission".split()
 )
+_SCENE = frozenset("at in on by during among within this last".split())
 _RATED = frozenset(
     "scored scores score got gets earned earns received receives averaged graded rated".split()
 )
@@ -120,12 +121,20 @@ def _is_part(reading: Reading, i: int) -> bool:
         return False
     if not LOSE.isdisjoint(words[max(0, before - 2) : before + 1]) or _done(words, before):
         return True
-    opens = before < 0 or words[before] in _CLAUSE
+    opens = before < 0 or words[before] in _CLAUSE or _set_scene(words, before)
     follows = words[end + 1] if end + 1 < n else ""
     if opens and follows in _AUXILIARY:
         predicate = words[end + 2] if end + 2 < n else ""
         return predicate not in ("$", "#", "~", "more", "less", "equal", "a", "the")
     return opens and (percent or words[i + 2] in DETERMINERS) and _has_verb(words, i + 3, end)
+
+
+def _set_scene(words: list[str], before: int) -> bool:
+    """Whether only a place or a time stands before the share: ``At a school 120% of``."""
+    first = before
+    while first > 0 and before - first < 6 and words[first - 1] not in _CLAUSE:
+        first -= 1
+    return words[first] in _SCENE and _AUXILIARY.isdisjoint(words[first : before + 1])
 
 
 def _done(words: list[str], before: int) -> bool:
@@ -150,7 +159,9 @@ def _cut(words: list[str], before: int) -> bool:
     if lead == "by":
         window = words[max(0, before - 8) : before]
         return not _CUT.isdisjoint(window[-3:]) and _SINKS.isdisjoint(window)
-    return lead in ("of", "is", "was") and words[before - 1] in _CHANCE
+    if lead == "of":
+        return words[before - 1] in _CHANCE
+    return lead in ("is", "was") and not _CHANCE.isdisjoint(words[max(0, before - 5) : before])
 
 
 def _lists(reading: Reading, listed: list[int]) -> Iterator[Claim]:

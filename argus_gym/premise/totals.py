@@ -21,6 +21,8 @@ _UNKNOWN = frozenset(
     "some several another many few others % ~ unknown certain number rest remaining more every per "
     "daily weekly monthly yearly hourly".split()
 )
+_VAGUE = frozenset(("some", "several", "few", "many"))
+_GOES = LOSE | frozenset("left flew ran died departed escaped".split())
 _BALANCE = frozenset("left remain remains remaining still now end over have has".split())
 _COMPARES = frozenset(("than", "did"))
 _STOCK = frozenset(("have", "gain", "with"))
@@ -169,7 +171,10 @@ def leftovers(reading: Reading, found: list[Statement]) -> Iterator[Claim]:
     """Yield what is left although there was not so much of it: ``had 12 [...] 15 are left``."""
     words = reading.words
     for k, rest in enumerate(found):
-        if words[rest.last + 1 : rest.last + 2] not in (["left"], ["remaining"]) or rest.unsure:
+        follows = words[rest.last + 1 : rest.last + 3]
+        if follows[:1] in (["are"], ["were"]):
+            del follows[0]
+        if follows[:1] not in (["left"], ["remaining"]) or rest.unsure:
             continue
         stock = found[:k]
         same = [s for s in stock if s.noun == rest.noun and s.verb == "have" and _fits(rest, s)]
@@ -178,7 +183,7 @@ def leftovers(reading: Reading, found: list[Statement]) -> Iterator[Claim]:
         limit = _limit(reading, stock, same, rest)
         if limit is not None and rest.value > limit and asserted(reading, rest.at):
             reason = f"there were at most {limit} to begin with"
-            yield Claim("parts_total", same[-1].at, rest.last + 1, reason)
+            yield Claim("parts_total", same[-1].at, rest.last, reason)
 
 
 def _latest_noun(supply: list[Statement]) -> str:
@@ -223,7 +228,8 @@ def _limit(
         words = reading.words[: loss.at]
         first = 0
     if any(
-        w in _UNKNOWN and not (w in ("some", "several") and k and words[k - 1] in LOSE)
+        w in _UNKNOWN
+        and not (w in _VAGUE and not _GOES.isdisjoint(words[max(0, k - 1) : k + 3]))
         for k, w in enumerate(words)
     ):
         return None

@@ -44,6 +44,7 @@ _PREDICATES = frozenset(
     "are were boys girls men women adults children males females".split()
 )
 _THEM = frozenset("them which these whom those".split())
+_REST = frozenset(("left", "remaining"))
 _NEAR = 8
 _TRUE = Premise(True)
 
@@ -82,12 +83,14 @@ def _claims(reading: Reading, present: set[str]) -> Iterator[Claim]:
     loses = not LOSE.isdisjoint(present) and _much_is_lost(reading)
     again = _counts_again(reading)
     opened = not _STARTS.isdisjoint(present) or " at first " in reading.shape
-    if parts or loses or again or opened:
+    rest = "left" in present or "remaining" in present
+    if parts or loses or again or opened or (rest and _grows(reading)):
         found = statements(reading)
         if parts:
             yield from part_sums(reading, found)
         if loses:
             yield from overdraws(reading, found)
+        if rest:
             yield from leftovers(reading, found)
         if again:
             yield from contradictions(reading, found)
@@ -107,6 +110,15 @@ def _parts_follow(reading: Reading, present: set[str]) -> bool:
         ):  # fmt: skip
             return True
     return False
+
+
+def _grows(reading: Reading) -> bool:
+    """Whether what is said to be left may be more than there was."""
+    words, values = reading.words, list(reading.values.items())
+    return any(
+        value > values[0][1] and not _REST.isdisjoint(words[i + 1 : i + 6])
+        for i, value in values[1:]
+    )
 
 
 def _much_is_lost(reading: Reading) -> bool:
