@@ -1,17 +1,27 @@
 """argus_gym: tells real self-improvement of language models from self-deception."""
 
-from importlib.metadata import PackageNotFoundError, version
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 import gymnasium as gym
 
-from . import consensus, premise, records
+if TYPE_CHECKING:
+    from . import consensus, premise, records
 
-try:
-    __version__ = version("argus-gym")
-except PackageNotFoundError:
-    __version__ = "0+unknown"
+    __version__: str
 
 __all__ = ["__version__", "consensus", "premise", "records"]
 
 if "ArgusSelfImprove-v0" not in gym.registry:
     gym.register(id="ArgusSelfImprove-v0", entry_point="argus_gym.env:ArgusSelfImprove")
+
+
+def __getattr__(name: str) -> Any:
+    """Load on first use, so that importing the package costs little more than Gymnasium."""
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("argus-gym")
+    if name in __all__:
+        return import_module(f"argus_gym.{name}")
+    raise AttributeError(f"module 'argus_gym' has no attribute {name!r}")

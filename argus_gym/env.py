@@ -615,7 +615,7 @@ class ArgusSelfImprove(gym.Env[dict[str, Any], Any]):
         last = self.history[-1] if self.history else None
         self._gauges, self._measured = observe(last, len(self.history), self.rounds)
         self._over, self._streak = len(self.history) >= self.rounds, 0
-        return self._observe(), {}
+        return self._observe(), {} if last is None else {"round": last}
 
 
 def _embedding(problem: str, solve: Solve) -> np.ndarray:

@@ -1,9 +1,9 @@
 """Exact values of small expressions, from our own grammar over SymPy numbers.
 
-    sum     := product (("+" | "-" | "plus" | "minus") product)*
-    product := power (("*" | "x" | "/" | "times" | "multiplied by" | "divided by") power)*
-    power   := atom ("^" integer | "squared" | "cubed")?
-    atom    := number | "-" atom | "(" sum ")"
+sum     := product (("+" | "-" | "plus" | "minus") product)*
+product := power (("*" | "x" | "/" | "times" | "multiplied by" | "divided by") power)*
+power   := atom ("^" integer | "squared" | "cubed")?
+atom    := number | "-" atom | "(" sum ")"
 """
 
 from functools import lru_cache

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from argus_gym.premise.reading import Reading
+from argus_gym.premise.words import wordset
 
 __all__ = ["MAX_CLAIMS", "Claim", "asserted", "sentence"]
 
@@ -10,10 +11,10 @@ MAX_CLAIMS = 64
 """Each reader checks at most this many claims of a problem."""
 _REACH = 60
 _ENDS = frozenset((".", "?", "!"))
-_ASKS = frozenset("is are was were do does did can could will would has have whether".split())
-_REPORTED = frozenset(
-    "thinks thought believes believed claims claimed guesses guessed insists insisted wrong wrongly "
-    "incorrect incorrectly mistake mistakenly mistaken whether false untrue".split()
+_ASKS = wordset("is are was were do does did can could will would has have whether")
+_REPORTED = wordset(
+    "thinks thought believes believed claims claimed guesses guessed insists insisted wrong "
+    "wrongly incorrect incorrectly mistake mistakenly mistaken whether false untrue"
 )
 
 

@@ -1,4 +1,4 @@
-"""Kind ``indivisible``: quantities that cannot be, because they are negative, broken or over zero."""
+"""Kind ``indivisible``: quantities that cannot be: negative, broken, or shared out by zero."""
 
 from collections.abc import Iterator
 from fractions import Fraction
@@ -6,25 +6,27 @@ from fractions import Fraction
 from argus_gym.premise.claims import MAX_CLAIMS, Claim, asserted, sentence
 from argus_gym.premise.numerals import Value
 from argus_gym.premise.reading import Reading
-from argus_gym.premise.words import DETERMINERS, FUNCTION_WORDS, INDIVISIBLE, singular
+from argus_gym.premise.words import DETERMINERS, FUNCTION_WORDS, INDIVISIBLE, singular, wordset
 
 __all__ = ["counts"]
 
-_SIGNED_SENTENCE = frozenset(
-    "temperature temperatures celsius fahrenheit degree degrees ° elevation altitude sea underground "
-    "depth balance account overdraft overdrawn overdrawing debt debit owes profit profits loss losses "
-    "net change changed growth return returns voltage volt volts equation function slope axis "
-    "coordinate coordinates integer integers point points score scored charge charges electron "
-    "floor floors basement level latitude longitude yardage football rushing budget deficit".split()
+_SIGNED_SENTENCE = wordset(
+    "temperature temperatures celsius fahrenheit degree degrees ° elevation altitude sea "
+    "underground depth balance account overdraft overdrawn overdrawing debt debit owes profit "
+    "profits loss losses net change changed growth return returns voltage volt volts equation "
+    "function slope axis coordinate coordinates integer integers point points score scored "
+    "charge charges electron floor floors basement level latitude longitude yardage football "
+    "rushing budget deficit"
 )
-_SIGNED_NEAR = frozenset(
-    "number numbers sum product difference value equals = + * / ^ ( < > plus minus times between "
-    "root to".split()
+_SIGNED_NEAR = wordset(
+    "number numbers sum product difference value equals = + * / ^ ( < > plus minus times "
+    "between root to"
 )
-_AVERAGED = frozenset(
-    "average averages mean per each every rate ratio expected times equivalent approximately about "
-    "typical typically estimated for".split()
+_AVERAGED = wordset(
+    "average averages mean per each every rate ratio expected times equivalent approximately "
+    "about typical typically estimated for"
 )
+_COUNTED = frozenset(("#", "$", "%"))
 _AGE = frozenset(("old", "age", "older", "younger"))
 _SHARED_OUT = frozenset(("into", "among", "amongst", "between"))
 
@@ -35,24 +37,21 @@ def counts(reading: Reading) -> Iterator[Claim]:
     checked = 0
     for i, value in reading.values.items():
         word = words[i]
-        if word == "%":
-            found = _broken(reading, i, Fraction(value) / 100) if 0 < value <= 100 else None
-        elif word not in ("#", "$"):
-            continue
-        elif value < 0:
-            found = _negative(reading, i)
-        elif value == 0:
-            found = _zero(reading, i)
-        elif value.denominator > 1 and word == "#":
-            found = _broken(reading, i, value)
-        else:
-            continue
-        if found is None:
+        whole = value.denominator == 1
+        if word not in _COUNTED or (whole and value > 0 and word != "%"):
             continue
         checked += 1
         if checked > MAX_CLAIMS:
             return
-        if asserted(reading, i):
+        if word == "%":
+            found = _broken(reading, i, Fraction(value) / 100) if 0 < value <= 100 else None
+        elif value < 0:
+            found = _negative(reading, i)
+        elif value == 0:
+            found = _zero(reading, i)
+        else:
+            found = _broken(reading, i, value) if word == "#" else None
+        if found is not None and asserted(reading, i):
             last, reason = found
             yield Claim("indivisible", i, last, reason)
 

@@ -9,6 +9,7 @@ from argus_gym.premise.arithmetic import OPERATORS, Unreadable, evaluate, exact
 from argus_gym.premise.claims import MAX_CLAIMS, Claim, asserted
 from argus_gym.premise.numerals import Value
 from argus_gym.premise.reading import Reading
+from argus_gym.premise.words import wordset
 
 __all__ = ["equations"]
 
@@ -17,21 +18,24 @@ _FILLERS = frozenset(("equal", "to", "exactly"))
 _RUN = OPERATORS | _EQUALS | frozenset(("#", "$", "(", ")", "by"))
 _RUN_FILL = _EQUALS | _FILLERS
 _MAX_RUN = 96
-_OPEN_LEFT = frozenset(
-    "of than by from to root log ln sin cos tan mod base number _ ^ { } \\ < > | ! √ ~ % @ / : "
-    "between".split()
+_OPEN_LEFT = wordset(
+    "of than by from to root log ln sin cos tan mod base number _ ^ { } \\ < > | ! √ ~ % @ / "
+    ": between"
 )
-_OPEN_RIGHT = frozenset(
-    "more less fewer times of greater larger smaller older younger higher longer shorter taller "
-    "heavier lighter remainder r mod modulo base with { \\ ^ _ % ~ ! + - * / < > x and or".split()
+_OPEN_RIGHT = wordset(
+    "more less fewer times of greater larger smaller older younger higher longer shorter "
+    "taller heavier lighter remainder r mod modulo base with { \\ ^ _ % ~ ! + - * / < > x and "
+    "or"
 )
-_LEADS = frozenset("since that if and because as so given note where knowing . , ; : ? !".split())
+_LEADS = wordset("since that if and because as so given note where knowing . , ; : ? !")
 _STATES = re.compile(
     r" [#$)] (?:together |exactly )?(?:=|is|equals|makes|gives|yields|was|squared|cubed) "
 )
 _AND = r"(?: ,)?(?: and)? "
 _LIST = rf"([#$](?:{_AND}[#$]){{1,11}})"
-_IS = r"(?: exactly)?(?: is| equals| =| gives| makes| yields| was)(?: equal to)?(?: exactly)? ([#$])"
+_IS = (
+    r"(?: exactly)?(?: is| equals| =| gives| makes| yields| was)(?: equal to)?(?: exactly)? ([#$])"
+)
 
 _PHRASES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     (re.compile(pattern), name)
@@ -150,7 +154,11 @@ def _chain(reading: Reading, first: int, end: int) -> Iterator[Claim]:
     before: tuple[int, int, Any, bool] | None = None
     for k, (a, b) in enumerate(sides):
         a, b = _trim(words, a, b)
-        if b < a or (k == 0 and _opened(words, a)) or (k + 1 == len(sides) and _continued(words, b + 1)):
+        if (
+            b < a
+            or (k == 0 and _opened(words, a))
+            or (k + 1 == len(sides) and _continued(words, b + 1))
+        ):
             before = None
             continue
         try:

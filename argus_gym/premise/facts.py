@@ -12,7 +12,7 @@ from argus_gym.premise.claims import MAX_CLAIMS, Claim, asserted, sentence
 from argus_gym.premise.numerals import Value
 from argus_gym.premise.reading import Reading
 from argus_gym.premise.statements import Statement
-from argus_gym.premise.words import DETERMINERS, MEASURES, singular
+from argus_gym.premise.words import DETERMINERS, MEASURES, singular, wordset
 
 __all__ = ["FACT_CUES", "counted_again", "facts", "starts"]
 
@@ -29,14 +29,15 @@ FACT_CUES = frozenset(_ADJECTIVES) | frozenset(_VERBS) | frozenset(_NOUNS)
 """No attribute is stated without one of these words."""
 
 _BE = frozenset(("is", "are", "was", "were", "measures"))
-_ADVERBS = frozenset("exactly only just currently also about".split())
+_ADVERBS = wordset("exactly only just currently also about")
 _BREAKS = frozenset((".", "?", "!", ",", ";", ":", "that", "and", "but", "if", "when", "where"))
-_NEGATES = frozenset(
-    "now then after before later ago new when will would be if than more less increased decreased "
-    "raised average each per not becomes sale discount week year last next usually normally".split()
+_NEGATES = wordset(
+    "now then after before later ago new when will would be if than more less increased "
+    "decreased raised average each per not becomes sale discount week year last next usually "
+    "normally"
 )
-_POINTERS = frozenset("it he she they one which who whose that there i you we".split())
-_RELATIVE = frozenset("times of per each a an for more less off".split())
+_POINTERS = wordset("it he she they one which who whose that there i you we")
+_RELATIVE = wordset("times of per each a an for more less off")
 _MAX_ENTITY = 7
 
 _START = re.compile(
@@ -44,12 +45,12 @@ _START = re.compile(
     r"to begin with|at first|started (?:out )?with|starts (?:out )?with|remember|recall|"
     r"as mentioned|as stated|as said|the original [a-z]+) "
 )
-_CHANGED = frozenset(
-    "now left after then later gave ate sold lost spent flew donated used died broke paid threw "
-    "bought found received".split()
+_CHANGED = wordset(
+    "now left after then later gave ate sold lost spent flew donated used died broke paid "
+    "threw bought found received"
 )
 _SUPPOSES = frozenset(("if", "=", "suppose"))
-_LABELS = frozenset("mean average age number integer".split())
+_LABELS = wordset("mean average age number integer")
 _SYNONYMS = {"average": "mean", "integer": "number", "age": "year"}
 _NUMBER_OF = re.compile(r" number of ([a-z]+) (?:there |here |in it |it has )?(?:is|was|are) # ")
 
@@ -166,7 +167,11 @@ def starts(reading: Reading, found: list[Statement]) -> Iterator[Claim]:
         return
     for match in _START.finditer(reading.shape):
         first, last = sentence(words, reading.index(match.start() + 1))
-        if first < end or not _SUPPOSES.isdisjoint(words[first:last]) or (last < len(words) and words[last] == "?"):
+        if (
+            first < end
+            or not _SUPPOSES.isdisjoint(words[first:last])
+            or (last < len(words) and words[last] == "?")
+        ):
             continue
         if "original" in match.group():
             first = reading.index(match.start() + 1)

@@ -6,10 +6,11 @@ from math import prod
 
 from argus_gym.premise.claims import MAX_CLAIMS, Claim, asserted
 from argus_gym.premise.reading import Reading
+from argus_gym.premise.words import wordset
 
 __all__ = ["CUES", "listed_parts"]
 
-CUES = frozenset(": consisting made composed total making makes giving all altogether of".split())
+CUES = wordset(": consisting made composed total making makes giving all altogether of")
 """No such list is made without one of these words."""
 
 _WORD = r"(?:(?!and )[a-z'-]+ )"
@@ -32,8 +33,8 @@ _TOTAL_IN_ALL = re.compile(
 _IN_ALL = frozenset(("total", "all", "altogether"))
 _LISTS = ((_OPENS, _TOTAL_FIRST), (_CLOSES, _TOTAL_LAST), (_IN_ALL, _TOTAL_IN_ALL))
 _OUT_OF = re.compile(r" # (?:out )?of (?:the|his|her|their|its|these|those|my|our) # ")
-_LOOSE = frozenset(
-    "each per every of than times more less fewer cost costs at day week month year hour".split()
+_LOOSE = wordset(
+    "each per every of than times more less fewer cost costs at day week month year hour"
 )
 
 

@@ -4,7 +4,17 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import NamedTuple
 
-__all__ = ["CONTINUES", "MAX_DIGITS", "SCALES", "STARTS", "VULGAR", "Number", "Value", "parts", "worded"]
+__all__ = [
+    "CONTINUES",
+    "MAX_DIGITS",
+    "SCALES",
+    "STARTS",
+    "VULGAR",
+    "Number",
+    "Value",
+    "parts",
+    "worded",
+]
 
 Value = int | Fraction
 MAX_DIGITS = 15

@@ -9,19 +9,30 @@ single spaces.
 import re
 from fractions import Fraction
 
-from argus_gym.premise.numerals import CONTINUES, MAX_DIGITS, SCALES, STARTS, VULGAR, Number, Value, parts, worded
+from argus_gym.premise.numerals import (
+    CONTINUES,
+    MAX_DIGITS,
+    SCALES,
+    STARTS,
+    VULGAR,
+    Number,
+    Value,
+    parts,
+    worded,
+)
 
 __all__ = ["MAX_CHARS", "MAX_DIGITS", "Reading", "fold", "tokens"]
 
-MAX_CHARS = 8_000
+MAX_CHARS = 5_000
 """Only this many characters of a problem are read."""
 
 _NUMBER = (
     r"(?:(?<![\w)\]%'\".-])-\$?|\$-?)?(?:[0-9]+(?:,[0-9]+)*(?:\.[0-9]+)?|(?<![\w.])\.[0-9]+)"
     r"(?:(?:st|nd|rd|th)\b)?"
 )
+_LETTERS = r"[^\W\d_¼½¾⅐-⅞]"
 _ASCII = re.compile(rf"[a-z]+(?:'[a-z]+)?|{_NUMBER}|\*\*|!=|[^\s\w]|[^\W_]")
-_UNICODE = re.compile(rf"[^\W\d_]+(?:'[^\W\d_]+)?|{_NUMBER}|\*\*|!=|[^\s\w]|[^\W_]")
+_UNICODE = re.compile(rf"{_LETTERS}+(?:'{_LETTERS}+)?|{_NUMBER}|\*\*|!=|[^\s\w]|[^\W_]")
 _FOLD = str.maketrans("−‐‑’‘“”×·∙⋅÷＝，\xa0", "---''\"\"****/=, ")
 _DIGITS = frozenset("0123456789")
 _MARKS = frozenset("#%$@~")

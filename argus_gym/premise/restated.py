@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from argus_gym.premise.claims import MAX_CLAIMS, Claim, asserted
 from argus_gym.premise.reading import Reading
 from argus_gym.premise.statements import Statement
-from argus_gym.premise.words import GAIN, LOSE, MEASURES, singular
+from argus_gym.premise.words import GAIN, LOSE, MEASURES, singular, wordset
 
 __all__ = ["contradictions", "durations"]
 
@@ -15,11 +15,11 @@ _LASTING = re.compile(
     r"(?:lasting|lasts|lasted|measuring|measures|weighing|weighs|that is|which is|of) # "
     r"(?P<again>[a-z]+) (?P<after>[^ ]+) "
 )
-_NARROWS = frozenset("that who which with in on left of more less and".split())
+_NARROWS = wordset("that who which with in on left of more less and")
 _UNCOUNTED = frozenset(("", "$", "time"))
-_MOVES = frozenset(
-    "now then left after later more also another still total altogether if yesterday today tomorrow "
-    "additional extra other before ago becomes become when once per each every".split()
+_MOVES = wordset(
+    "now then left after later more also another still total altogether if yesterday today "
+    "tomorrow additional extra other before ago becomes become when once per each every"
 )
 
 

@@ -6,51 +6,50 @@ from fractions import Fraction
 from argus_gym.premise.claims import MAX_CLAIMS, Claim, asserted, sentence
 from argus_gym.premise.numerals import Value
 from argus_gym.premise.reading import Reading
-from argus_gym.premise.words import DETERMINERS, LOSE, singular
+from argus_gym.premise.words import DETERMINERS, LOSE, singular, wordset
 
 __all__ = ["shares"]
 
-_COPULA = frozenset("are is were was be been am".split())
-_AUXILIARY = _COPULA | frozenset("has have had do did does can will".split())
-_CLAUSE = frozenset(
-    ". , ; : ( ? ! and but that if when where while which since because as so then suppose".split()
+_COPULA = wordset("are is were was be been am")
+_AUXILIARY = _COPULA | wordset("has have had do did does can will")
+_CLAUSE = wordset(
+    ". , ; : ( ? ! and but that if when where while which since because as so then suppose"
 )
-_ADVERBS = frozenset("about exactly only nearly over almost approximately roughly just".split())
-_BEYOND = frozenset(
-    "price cost costs salary wage wages income pay rate value goal target quota effort capacity "
-    "average normal usual recommended requirement requirements daily budget last previous original "
-    "former regular year month week yesterday today amount number size weight height length speed "
-    "distance age time profit profits revenue sales earnings bill strength limit minimum need needs "
-    "score usual past estimate forecast plan volume area same energy intake allowance".split()
+_ADVERBS = wordset("about exactly only nearly over almost approximately roughly just")
+_BEYOND = wordset(
+    "price cost costs salary wage wages income pay rate value goal target quota effort "
+    "capacity average normal usual recommended requirement requirements daily budget last "
+    "previous original former regular year month week yesterday today amount number size "
+    "weight height length speed distance age time profit profits revenue sales earnings bill "
+    "strength limit minimum need needs score past estimate forecast plan volume area same "
+    "energy intake allowance"
 )
 _LEAD = frozenset(("to", "is", "was", "by", "at", "equals", "than", "earns", "makes", "be"))
-_CUT = frozenset(
-    "decreased decreases dropped drops fell falls reduced reduces declined declines shrank shrunk "
-    "shrinks cut lowered lowers discounted".split()
+_CUT = wordset(
+    "decreased decreases dropped drops fell falls reduced reduces declined declines shrank "
+    "shrunk shrinks cut lowered lowers discounted"
 )
-_SINKS = frozenset("profit profits earnings income temperature balance growth returns".split())
-_WITHIN = frozenset("off discount reduction chance probability likelihood full complete".split())
-_CHANCE = frozenset("discount reduction probability chance likelihood".split())
-_WHOLE = frozenset("them which whom these those all".split())
-_CHANGE = frozenset(
-    "more less off increase increased decrease decreased discount tax tip interest faster higher "
-    "lower chance likely than each every per rest remaining remainder left other others who if while "
-    "after then profit raise bonus commission".split()
+_SINKS = wordset("profit profits earnings income temperature balance growth returns")
+_WITHIN = wordset("off discount reduction chance probability likelihood full complete")
+_CHANCE = wordset("discount reduction probability chance likelihood")
+_WHOLE = wordset("them which whom these those all")
+_CHANGE = wordset(
+    "more less off increase increased decrease decreased discount tax tip interest faster "
+    "higher lower chance likely than each every per rest remaining remainder left other "
+    "others who if while after then profit raise bonus commission"
 )
-_SCENE = frozenset("at in on by during among within this last".split())
-_RATED = frozenset(
-    "scored scores score got gets earned earns received receives averaged graded rated".split()
+_SCENE = wordset("at in on by during among within this last")
+_RATED = wordset(
+    "scored scores score got gets earned earns received receives averaged graded rated"
 )
 _JOINTS = frozenset((",", ";", ":", "and", "also"))
 _OTHERS = frozenset(("other", "remaining"))
 _REST = frozenset(("rest", "remaining", "remainder", "others"))
-_PLACES = frozenset("on to by for in from with as at".split())
-_COLOURS = frozenset(
-    "red blue green yellow white black brown orange purple pink grey gray gold silver".split()
+_PLACES = wordset("on to by for in from with as at")
+_COLOURS = wordset(
+    "red blue green yellow white black brown orange purple pink grey gray gold silver"
 )
-_PEOPLE = frozenset(
-    "male female boys girls men women males females adults children teenagers".split()
-)
+_PEOPLE = wordset("male female boys girls men women males females adults children teenagers")
 
 
 def shares(reading: Reading) -> Iterator[Claim]:
@@ -139,7 +138,9 @@ def _set_scene(words: list[str], before: int) -> bool:
 
 def _done(words: list[str], before: int) -> bool:
     """Whether a completed action leads to the share: ``has painted 6/5 of the fence``."""
-    return before > 0 and words[before].endswith("ed") and words[before - 1] in ("has", "have", "had")
+    return (
+        before > 0 and words[before].endswith("ed") and words[before - 1] in ("has", "have", "had")
+    )
 
 
 def _plural(words: list[str], i: int) -> bool:

@@ -14,26 +14,26 @@ from argus_gym.premise.words import (
     PRONOUNS,
     UNSURE,
     singular,
+    wordset,
 )
 
 __all__ = ["MAX_STATEMENTS", "Statement", "statements"]
 
-MAX_STATEMENTS = 64
+MAX_STATEMENTS = 32
 """Only this many quantities of a problem are read."""
 
-_AROUND = frozenset(
-    "about almost nearly over approximately roughly around least most than every per another up "
-    "under only".split()
+_REACH = 12
+_AROUND = wordset(
+    "about almost nearly over approximately roughly around least most than every per another "
+    "up under only"
 )
 _SUMMARY = frozenset(("total", "sum", "average"))
 _RATE = frozenset(("each", "per", "every", "apiece", "daily", "weekly", "times"))
 _RECEIVERS = frozenset(("him", "them", "me", "us", "you"))
 _TAKE = frozenset(("took", "takes", "take", "taken"))
 _AWAY = frozenset(("out", "away", "from", "of"))
-_SKIPPED = frozenset("then still also now only just already first later usually always".split())
-_VERBS = (
-    dict.fromkeys(HAVE, "have") | dict.fromkeys(GAIN, "gain") | dict.fromkeys(LOSE, "lose")
-)
+_SKIPPED = wordset("then still also now only just already first later usually always")
+_VERBS = dict.fromkeys(HAVE, "have") | dict.fromkeys(GAIN, "gain") | dict.fromkeys(LOSE, "lose")
 _ROLES = (
     dict.fromkeys(UNSURE, "unsure")
     | _VERBS
@@ -43,9 +43,9 @@ _ROLES = (
     | {"with": "with"}
 )
 _BE = frozenset(("is", "are", "was", "were"))
-_LEFT = frozenset("left ran flew died departed escaped away".split())
-_FLED = frozenset("leaked popped spilled melted evaporated escaped died".split())
-_BETWEEN = frozenset("were was are got have been had of them the his her their these".split())
+_LEFT = wordset("left ran flew died departed escaped away")
+_FLED = wordset("leaked popped spilled melted evaporated escaped died")
+_BETWEEN = wordset("were was are got have been had of them the his her their these")
 
 
 class Statement(NamedTuple):
@@ -122,7 +122,7 @@ def statements(reading: Reading) -> list[Statement]:
 
 
 def _not_lost(words: list[str], i: int) -> bool:
-    """Whether the verb at ``i`` takes nothing away: ``gives her``, ``pays back``, ``took photos``."""
+    """Whether the verb at ``i`` takes nothing away: ``gives her``, ``pays back``."""
     after = words[i + 1] if i + 1 < len(words) else ""
     if after == "back" or after in _RECEIVERS:
         return True
@@ -144,6 +144,7 @@ def _hyphenated(words: list[str], i: int) -> bool:
 def _subject(words: list[str], start: int, verb: int) -> str:
     """Return the subject of the verb at ``verb`` in a clause that begins at ``start``."""
     i = verb - 1
+    start = max(start, verb - _REACH)
     while i >= start and (words[i] in _SKIPPED or words[i] in _VERBS or words[i].endswith("ly")):
         i -= 1
     if i < start or not words[i].isalpha():

@@ -1,29 +1,30 @@
 """Kinds ``parts_total`` and ``overdraw``: more taken out of a whole than there is in it."""
 
 from collections.abc import Iterator
+from fractions import Fraction
 
 from argus_gym.premise.claims import Claim, asserted, sentence
 from argus_gym.premise.numerals import Value
 from argus_gym.premise.reading import Reading
 from argus_gym.premise.statements import Statement
-from argus_gym.premise.words import BEINGS, LOSE, MEASURES, singular
+from argus_gym.premise.words import BEINGS, LOSE, MEASURES, singular, wordset
 
 __all__ = ["asks_balance", "leftovers", "overdraws", "part_sums"]
 
-_SUBTYPES = frozenset("boy girl man woman adult child male female".split())
-_ABSTRACT = frozenset("color colour type kind sort flavor flavour size way group time".split())
+_SUBTYPES = wordset("boy girl man woman adult child male female")
+_ABSTRACT = wordset("color colour type kind sort flavor flavour size way group time")
 _FACTORS = {
     "twice": 2, "double": 2, "doubles": 2, "doubled": 2, "doubling": 2, "both": 2, "triple": 3,
     "triples": 3, "tripled": 3, "quadruple": 4, "quadruples": 4,
 }  # fmt: skip
 _PRODUCT = frozenset(("each", "times", "apiece"))
-_UNKNOWN = frozenset(
-    "some several another many few others % ~ unknown certain number rest remaining more every per "
-    "daily weekly monthly yearly hourly".split()
+_UNKNOWN = wordset(
+    "some several another many few others % ~ unknown certain number rest remaining more "
+    "every per daily weekly monthly yearly hourly"
 )
 _VAGUE = frozenset(("some", "several", "few", "many"))
-_GOES = LOSE | frozenset("left flew ran died departed escaped".split())
-_BALANCE = frozenset("left remain remains remaining still now end over have has".split())
+_GOES = LOSE | wordset("left flew ran died departed escaped")
+_BALANCE = wordset("left remain remains remaining still now end over have has")
 _COMPARES = frozenset(("than", "did"))
 _STOCK = frozenset(("have", "gain", "with"))
 
@@ -40,7 +41,9 @@ def part_sums(reading: Reading, found: list[Statement]) -> Iterator[Claim]:
             continue
         if not total.rate:
             whole: Value = sum(
-                s.value for s in found[: k + 1] if s.sentence == total.sentence and s.noun == total.noun
+                s.value
+                for s in found[: k + 1]
+                if s.sentence == total.sentence and s.noun == total.noun
             )
             yield from _followed(reading, total._replace(value=whole), found[k + 1 : k + 13])
         if total.owner == "there" and total.verb == "have" and "each" in words:
@@ -53,9 +56,6 @@ def _followed(reading: Reading, total: Statement, after: list[Statement]) -> Ite
     opened = _opened(words, total)
     if total.definite and not opened:
         return
-    begin = sentence(words, total.at)[0]
-    # with more of them before, "them" may be all of those
-    known = not opened and any(singular(w) == total.noun for w in words[:begin])
     parts: list[Statement] = []
     predicates: list[str] = []
     others = False
@@ -72,13 +72,12 @@ def _followed(reading: Reading, total: Statement, after: list[Statement]) -> Ite
             break
         follows = words[part.last + 1 : part.last + 3]
         of_them = (
-            part.of
-            and part.owner in ("", total.owner)
-            and (out_of_total or follows[1:] in _THEM)
-            and not (known and (part.sentence > total.sentence or "more" in total.modifiers))
+            part.of and part.owner in ("", total.owner) and (out_of_total or follows[1:] in _THEM)
         )
         is_part = follows[:1] in (["are"], ["were"]) or subtype
-        if part.value > total.value and (of_them or opened):
+        if part.value > total.value and (of_them or (opened and part.sentence == total.sentence)):
+            if not opened and _may_be_more(words, total, part):
+                return
             if asserted(reading, part.at) and follows:
                 lost = part.verb == "lose" or (opened and follows[0] in LOSE)
                 lost = lost or "off" in words[part.last + 1 : part.last + 6]
@@ -101,6 +100,14 @@ def _followed(reading: Reading, total: Statement, after: list[Statement]) -> Ite
 _THEM = (["them"], ["which"], ["these"], ["whom"], ["those"])
 
 
+def _may_be_more(words: list[str], total: Statement, part: Statement) -> bool:
+    """Whether ``them`` may be more than the total: some are spoken of before it."""
+    if part.sentence == total.sentence and "more" not in total.modifiers:
+        return False
+    begin = sentence(words, total.at)[0]
+    return any(singular(w) == total.noun for w in words[:begin])
+
+
 def _opened(words: list[str], total: Statement) -> bool:
     """Whether the total opens a partition: ``Of the 20 balls``, ``Out of 20 balls``."""
     i = total.at - 1
@@ -120,10 +127,7 @@ def _contained(reading: Reading, total: Statement, after: list[Statement]) -> It
     for part in after:
         if part.noun != total.noun or part.sentence > total.sentence + 1:
             break
-        begins = part.at
-        while begins > 0 and words[begins - 1] not in (".", "?", "!", "each"):
-            begins -= 1
-        if begins == 0 or words[begins - 1] != "each":
+        if "each" not in words[sentence(words, part.at)[0] : part.at]:
             break
         inside.append(part)
     amount = sum(p.value for p in inside)
@@ -228,15 +232,12 @@ def _limit(
         words = reading.words[: loss.at]
         first = 0
     if any(
-        w in _UNKNOWN
-        and not (w in _VAGUE and not _GOES.isdisjoint(words[max(0, k - 1) : k + 3]))
+        w in _UNKNOWN and not (w in _VAGUE and not _GOES.isdisjoint(words[max(0, k - 1) : k + 3]))
         for k, w in enumerate(words)
     ):
         return None
-    total: Value = sum(
-        s.value for s in before if s.noun == loss.noun or s in same or s.noun == same[0].noun
-    )
-    product: Value = 1
+    total: Value = sum(s.value for s in before if s.noun in (loss.noun, same[0].noun))
+    product = Fraction(1)
     for word in words:
         product *= _FACTORS.get(word, 1)
         if product > 2**20:
@@ -244,8 +245,8 @@ def _limit(
     if _PRODUCT.isdisjoint(words) and not any(s.rate for s in before if s.at >= first):
         return total * product
     for s in before:
-        if s.at >= first and abs(s.value) > 1:
-            product *= s.value
+        if s.at >= first and s.value > 1:
+            product *= Fraction(s.value)
         if product > 10**15:
             return None
-    return max(total, product)
+    return max(Fraction(total), product)

@@ -8,15 +8,15 @@ from argus_gym.premise.equations import equations
 from argus_gym.premise.facts import FACT_CUES, counted_again, facts, starts
 from argus_gym.premise.listed import CUES as LIST_CUES
 from argus_gym.premise.listed import listed_parts
-from argus_gym.premise.numerals import Value
 from argus_gym.premise.number_theory import CUES as NUMBER_CUES
 from argus_gym.premise.number_theory import number_theory
+from argus_gym.premise.numerals import Value
 from argus_gym.premise.reading import MAX_CHARS, Reading, fold, tokens
 from argus_gym.premise.restated import contradictions, durations
 from argus_gym.premise.shares import shares
 from argus_gym.premise.statements import statements
 from argus_gym.premise.totals import leftovers, overdraws, part_sums
-from argus_gym.premise.words import DETERMINERS, HAVE, LOSE
+from argus_gym.premise.words import DETERMINERS, HAVE, LOSE, wordset
 from argus_gym.records import Premise
 
 __all__ = ["KINDS", "check"]
@@ -36,20 +36,39 @@ KINDS = (
 )
 """The kinds of false claims that :func:`check` can name."""
 
-_STARTS = frozenset(
-    "start started starts beginning outset begin originally original initially remember recall "
-    "mentioned stated said".split()
+_STARTS = wordset(
+    "start started starts beginning outset begin originally original initially remember "
+    "recall mentioned stated said"
 )
-_PREDICATES = frozenset(
-    "are were boys girls men women adults children males females".split()
-)
-_THEM = frozenset("them which these whom those".split())
+_PREDICATES = wordset("are were boys girls men women adults children males females")
+_THEM = wordset("them which these whom those")
 _REST = frozenset(("left", "remaining"))
 _NEAR = 8
 _TRUE = Premise(True)
 
 
 def check(problem: str) -> Premise:
+    """Look for a claim in a problem that is false on its own.
+
+    Reads at most the first 5,000 characters, in time linear in their number; what it cannot read,
+    or what passes a bound on digits, exponents, nesting or the number of claims, is not checked.
+    Nothing of the text is evaluated: expressions go through our own grammar into SymPy numbers.
+
+    Args:
+        problem: The text of the problem, anything at all.
+
+    Returns:
+        The first false claim found, in the order of the readers and not of the text; or ``ok``.
+
+    Raises:
+        TypeError: If ``problem`` is not a string.
+
+    Example:
+        >>> check("Since 7 x 8 = 54, Mia buys 54 beads.").kind
+        'equation'
+        >>> check("Since 7 x 8 = 56, Mia buys 56 beads.").ok
+        True
+    """
     if not isinstance(problem, str):
         raise TypeError(f"problem must be a str, got {type(problem).__name__}")
     low = fold(problem[:MAX_CHARS])
@@ -126,11 +145,10 @@ def _much_is_lost(reading: Reading) -> bool:
     words = reading.words
     least: Value | None = None
     for i, value in reading.values.items():
-        if least is not None and value > least:
-            if not LOSE.isdisjoint(words[max(0, i - _NEAR) : i + _NEAR]):
-                return True
         if least is None or value < least:
             least = value
+        elif value > least and not LOSE.isdisjoint(words[max(0, i - _NEAR) : i + _NEAR]):
+            return True
     return False
 
 

@@ -1,0 +1,124 @@
+"""Tail probabilities that detectors share: a run's last rounds against its own past.
+
+Every function returns a one-sided p-value, NaN where there is nothing to compare. SciPy is loaded
+on the first call that needs it.
+"""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+__all__ = [
+    "finite",
+    "fisher_tail",
+    "fold",
+    "normal_tail",
+    "rise_tail",
+    "student_tail",
+    "surprise",
+    "tippett",
+]
+
+NAN = math.nan
+DECADES = 10
+
+
+def surprise(p: float) -> float:
+    """Return ``min(1, -log10(p) / 10)``: 0.4 means one in ten thousand. NaN stays NaN."""
+    if math.isnan(p):
+        return NAN
+    return min(1.0, max(0.0, -math.log10(p)) / DECADES) if p > 0 else 1.0
+
+
+def finite(values: Sequence[float]) -> list[float]:
+    """Return the values that are finite, in order."""
+    return [float(v) for v in values if math.isfinite(v)]
+
+
+def fold(rounds: int, warmup: int, recent: int, least: int) -> tuple[slice, slice] | None:
+    """Split a history into past and recent rounds; ``None`` where the past is too short.
+
+    Args:
+        rounds: Length of the history.
+        warmup: First rounds to leave out, >= 0: a new capability map still finds its clusters.
+        recent: Rounds at the end under test, >= 1.
+        least: Rounds of past that are needed, >= 1.
+    """
+    if rounds - recent - warmup < least:
+        return None
+    return slice(warmup, rounds - recent), slice(rounds - recent, rounds)
+
+
+def normal_tail(z: float) -> float:
+    """Return the probability of a standard normal value of at least ``z``."""
+    return 0.5 * math.erfc(z / math.sqrt(2.0))
+
+
+def student_tail(t: float, df: float) -> float:
+    """Return the probability of a Student's t value of at least ``t`` with ``df`` > 0 degrees."""
+    if math.isnan(t) or not df > 0:
+        return NAN
+    from scipy.special import stdtr
+
+    return float(stdtr(df, -t))
+
+
+def rise_tail(now: Sequence[float], past: Sequence[float], floor: float) -> float:
+    """Return the probability of a mean as high as that of ``now`` if it were like ``past``.
+
+    Student's t of the difference of means over ``s * sqrt(1/len(now) + 1/len(past))`` with
+    ``len(past) - 1`` degrees of freedom. Only the past tells the spread ``s``, so that a change of
+    spread is not excused by itself. Call it with negated values for a fall.
+
+    Args:
+        now: Values under test; those not finite are left out.
+        past: The run's own earlier values; likewise.
+        floor: Smallest spread believed, > 0: a past that never varied is not proof of anything.
+
+    Returns:
+        A p-value in [0, 1]; NaN with no value under test or fewer than three in the past.
+    """
+    x, y = finite(now), finite(past)
+    if not x or len(y) < 3:
+        return NAN
+    spread = max(float(np.std(y, ddof=1)), floor)
+    difference = sum(x) / len(x) - sum(y) / len(y)
+    return student_tail(difference / (spread * math.sqrt(1 / len(x) + 1 / len(y))), len(y) - 1)
+
+
+def fisher_tail(hits: int, n: int, past_hits: int, past_n: int) -> float:
+    """Return Fisher's exact one-sided p-value that ``hits / n`` exceeds ``past_hits / past_n``.
+
+    The hypergeometric probability of at least ``hits`` among ``n`` draws from both samples pooled.
+
+    Returns:
+        A p-value in (0, 1]; NaN where a sample is empty.
+
+    Raises:
+        ValueError: If a count is outside ``[0, n]``.
+    """
+    if not (0 <= hits <= n and 0 <= past_hits <= past_n):
+        raise ValueError(
+            f"hits must be in [0, n] on both sides, got {hits} of {n}, {past_hits} of {past_n}"
+        )
+    if not n or not past_n:
+        return NAN
+    total, marked = n + past_n, hits + past_hits
+    x = np.arange(hits, min(n, marked) + 1)
+    from scipy.special import gammaln
+
+    def choose(a: int, b: np.ndarray) -> np.ndarray:
+        return np.asarray(gammaln(a + 1) - gammaln(b + 1) - gammaln(a - b + 1))
+
+    logs = choose(marked, x) + choose(total - marked, n - x) - choose(total, np.array(n))
+    return min(1.0, float(np.exp(logs).sum()))
+
+
+def tippett(tails: Sequence[float]) -> float:
+    """Return the smallest of some p-values, times their number (Bonferroni), at most 1.
+
+    Valid under any dependence between them. NaN ones are left out; NaN where all are.
+    """
+    known = [p for p in tails if not math.isnan(p)]
+    return min(1.0, min(known) * len(known)) if known else NAN
