@@ -19,6 +19,7 @@ from argus_gym.pools import Pools, draw_pools
 from argus_gym.records import (
     LearnReport,
     ProblemRecord,
+    Proposal,
     RetestItem,
     RoundRecord,
     Solve,
@@ -28,7 +29,7 @@ from argus_gym.records import (
     decode,
     encode,
 )
-from argus_gym.retests import Answered, Item, RetestBlock, Side, draw_items
+from argus_gym.retests import Answered, Item, RetestBlock, Side, draw_items, draw_more
 from argus_gym.scoring import proposer_reward, rarest_agreed, unfit_chains
 from argus_gym.spaces import (
     MAX_K,
@@ -44,7 +45,7 @@ __all__ = ["ArgusSelfImprove"]
 MAX_INVALID = 100
 HOTTER, WIDER, DEMOTED = 1.3, 1.25, 0.05
 PROCESSES = ("aligned", "jaccard")
-Action = str | Solve | LearnReport
+Action = str | Proposal | Solve | LearnReport
 STREAMS = ("planner", "context", "ties", "retest", "split")
 
 
@@ -54,7 +55,7 @@ class ArgusSelfImprove(gym.Env[dict[str, Any], Any]):
     A round is ``problems_per_round`` times PROPOSE and SOLVE, a block of RETEST, one LEARN and the
     same block of RETEST again. The observation's ``phase`` says what is expected:
 
-    * PROPOSE (0): a problem as ``str``. Reward 0.
+    * PROPOSE (0): a problem as ``str`` or :class:`~argus_gym.records.Proposal`. Reward 0.
     * SOLVE (1): ``k`` chains, as a list of ``str`` or :class:`~argus_gym.records.Chain`, or a
       :class:`~argus_gym.records.Solve`. Reward ``combined``, in [0, 1].
     * RETEST (2): chains for an earlier problem or an anchor. Reward 0.
@@ -313,16 +314,17 @@ class ArgusSelfImprove(gym.Env[dict[str, Any], Any]):
         )
 
     def _propose(self, value: Action) -> tuple[float, dict[str, Any]]:
-        if not isinstance(value, str):
+        if not isinstance(value, str | Proposal):
             return self._refuse("PROPOSE expects a problem as text", value)
-        if not value.strip():
+        text = value if isinstance(value, str) else value.text
+        if not text.strip():
             return self._refuse("the problem is empty")
-        if len(value) > MAX_PROBLEM_CHARS:
-            return self._refuse(f"the problem has {len(value)} characters, {MAX_PROBLEM_CHARS} fit")
-        verdict = premise.check(value)
+        if len(text) > MAX_PROBLEM_CHARS:
+            return self._refuse(f"the problem has {len(text)} characters, {MAX_PROBLEM_CHARS} fit")
+        verdict = premise.check(value) if isinstance(value, str) else value.premise
         if not verdict.ok and self._active(Defence.REJECT_PREMISES):
             return self._refuse(f"false premise: {verdict.reason}")
-        self._problem, self._premise = value, verdict
+        self._problem, self._premise = text, verdict
         self._request = self._requested()
         self._phase = Phase.SOLVE
         return 0.0, {"premise": self._premise}
@@ -416,7 +418,12 @@ class ArgusSelfImprove(gym.Env[dict[str, Any], Any]):
         if self.decider is None:
             return self._end_round(None)
         asked = {item.problem for item in self._block.items}
-        fresh = [a for a in self._pools.anchors if a[0] not in asked]
+        anchors = (Item(problem, answer, -1, True) for problem, answer in self._pools.anchors)
+        pools = {True: anchors, False: self._examples.past}
+        fresh = {
+            known: [item for item in pool if item.problem not in asked]
+            for known, pool in pools.items()
+        }
         retests = self._block.compared()
         answer = self.decider(
             Evidence(
@@ -424,16 +431,17 @@ class ArgusSelfImprove(gym.Env[dict[str, Any], Any]):
                 retests=retests,
                 gauges=self._measure(retests),
                 history=tuple(self.history),
-                fresh=len(fresh),
+                fresh=tuple(item.problem for item in fresh[True]),
                 answers=self._spent["retest"],
                 tokens=self._tokens["retest"],
+                fresh_past=tuple(item.problem for item in fresh[False]),
             )
         )
         if isinstance(answer, Verdict):
             return self._end_round(answer)
-        items = draw_items(self._rng["retest"], fresh, (), (answer.items, 0))
+        items = draw_more(self._rng["retest"], fresh[answer.anchors], answer)
         if not items:
-            raise ValueError(f"the gate wants {answer.items} more anchors and there are none left")
+            raise ValueError(f"the gate asked for {answer} and there are no such items left")
         self._block.extend(items)
         self._begin_side("before")
         return {}

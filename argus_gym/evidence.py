@@ -18,29 +18,35 @@ class Evidence:
         retests: The paired items answered so far, anchors and past problems.
         gauges: The learning gauges (see :mod:`argus_gym.gauges`), NaN where not measured.
         history: The rounds before this one, oldest first.
-        fresh: Anchors that were not asked in this round.
+        fresh: The anchors that were not asked in this round.
         answers: Answers spent on retests in this round.
         tokens: Tokens spent on them.
+        fresh_past: The past problems that were not asked in this round.
     """
 
     round: int
     retests: tuple[RetestItem, ...]
     gauges: Mapping[str, float]
     history: Sequence[RoundRecord]
-    fresh: int
+    fresh: tuple[str, ...]
     answers: int
     tokens: int
+    fresh_past: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A gate's request to answer more anchors before it decides.
+    """A gate's request to answer more items before it decides.
 
     Attributes:
-        items: How many anchors, drawn from those not asked in this round; >= 1.
+        items: How many, drawn from those not asked in this round, on top of those named; >= 0.
+        problems: Items to ask by name, of those not asked in this round.
+        anchors: Whether they are anchors, else past problems.
     """
 
-    items: int
+    items: int = 0
+    problems: tuple[str, ...] = ()
+    anchors: bool = True
 
 
 class Decider(Protocol):

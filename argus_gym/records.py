@@ -22,6 +22,7 @@ __all__ = [
     "LieReport",
     "Premise",
     "ProblemRecord",
+    "Proposal",
     "RetestItem",
     "RoundRecord",
     "Solve",
@@ -94,6 +95,22 @@ class Premise:
     kind: str = ""
     span: tuple[int, int] = (0, 0)
     reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A problem with its verdict: the parsed form of the PROPOSE action.
+
+    For simulators that know what they wrote; the environment takes the verdict as it is, so it
+    has to be the one ``argus_gym.premise.check`` would give.
+
+    Attributes:
+        text: The problem.
+        premise: The verdict on its claims.
+    """
+
+    text: str
+    premise: Premise
 
 
 @dataclass(frozen=True, slots=True)

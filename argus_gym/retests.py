@@ -6,9 +6,10 @@ from typing import Literal
 
 import numpy as np
 
+from argus_gym.evidence import Wanted
 from argus_gym.records import RetestItem, Value
 
-__all__ = ["Answered", "Item", "RetestBlock", "Side", "draw_items"]
+__all__ = ["Answered", "Item", "RetestBlock", "Side", "draw_items", "draw_more"]
 
 Side = Literal["before", "after"]
 
@@ -48,6 +49,14 @@ def draw_items(
     drawn = [anchors[i] for i in rng.permutation(len(anchors))[: counts[0]]]
     chosen = [Item(problem, answer, -1, True) for problem, answer in drawn]
     return chosen + [past[i] for i in rng.permutation(len(past))[: counts[1]]]
+
+
+def draw_more(rng: np.random.Generator, fresh: Sequence[Item], wanted: Wanted) -> list[Item]:
+    """Return the items a gate wants of ``fresh``: those it names, then as many others."""
+    named = set(wanted.problems)
+    rest = [item for item in fresh if item.problem not in named]
+    drawn = [rest[i] for i in rng.permutation(len(rest))[: wanted.items]]
+    return [item for item in fresh if item.problem in named] + drawn
 
 
 class RetestBlock:

@@ -10,7 +10,7 @@ from gymnasium import spaces
 
 from argus_gym.capability_map import COLUMNS
 from argus_gym.gauges import GAUGE_LIMIT, GAUGES
-from argus_gym.records import Chain, LearnReport, Solve
+from argus_gym.records import Chain, LearnReport, Proposal, Solve
 
 __all__ = [
     "MAX_CHAIN_CHARS",
@@ -53,7 +53,7 @@ class ActionSpace(spaces.OneOf[Any]):
     """Union of a problem (text), chains (a sequence of texts) and a learning report (array).
 
     Besides the ``(index, value)`` pairs that :class:`gymnasium.spaces.OneOf` samples, the plain
-    values are members too: a ``str``, a list of ``str`` or :class:`~argus_gym.records.Chain`, a
+    values are members too: a ``str`` or :class:`~argus_gym.records.Proposal`, a list of ``str`` or :class:`~argus_gym.records.Chain`, a
     :class:`~argus_gym.records.Solve` and a :class:`~argus_gym.records.LearnReport`. The report's
     array form has shape ``(3, 2)``: rows train, heldout, replay; columns before and after.
     """
@@ -71,8 +71,8 @@ class ActionSpace(spaces.OneOf[Any]):
 
     def contains(self, x: Any) -> bool:
         """Return whether ``x`` is a sample or one of the plain values."""
-        if isinstance(x, str):
-            return bool(self.spaces[0].contains(x))
+        if isinstance(x, str | Proposal):
+            return bool(self.spaces[0].contains(x if isinstance(x, str) else x.text))
         if isinstance(x, list | Solve):
             chains = x if isinstance(x, list) else x.chains
             return all(
@@ -89,8 +89,7 @@ def observation_space(clusters: int) -> spaces.Dict:
     """Return the observation space for ``clusters`` capability-map clusters."""
     bounds = {"n": (0.0, 1e9), "velocity": (-1.0, 1.0), "retest_delta": (-1.0, 1.0)}
     columns: dict[str, spaces.Space[Any]] = {
-        name: spaces.Box(*bounds.get(name, (0.0, 1.0)), (clusters,), np.float32)
-        for name in COLUMNS
+        name: spaces.Box(*bounds.get(name, (0.0, 1.0)), (clusters,), np.float32) for name in COLUMNS
     }
     size = (len(GAUGES),)
     return spaces.Dict(
@@ -109,13 +108,13 @@ def observation_space(clusters: int) -> spaces.Dict:
     )
 
 
-def read_action(action: Any) -> str | Solve | LearnReport:
+def read_action(action: Any) -> str | Proposal | Solve | LearnReport:
     """Return the plain value of an action, whatever accepted form it came in.
 
     Raises:
         TypeError: If ``action`` has none of the accepted types.
     """
-    if isinstance(action, str | LearnReport):
+    if isinstance(action, str | Proposal | LearnReport):
         return action
     if isinstance(action, tuple) and len(action) == 2 and isinstance(action[0], int | np.integer):
         branch, value = int(action[0]), action[1]

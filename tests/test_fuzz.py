@@ -1,4 +1,4 @@
-"""Hostile actions by the thousand: ``ARGUS_FUZZ=100000 pytest tests/test_fuzz.py`` for the long run.
+"""Hostile actions by the thousand; ``ARGUS_FUZZ=100000 pytest -s tests/test_fuzz.py`` is long.
 
 Prints the slowest step; there is no wall-clock bound in the test itself.
 """
@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import argus_gym  # noqa: F401
-from argus_gym import problems
+from argus_gym import premise, problems
 from argus_gym.agents import SimulatedAgent
 from argus_gym.records import Chain, LearnReport, Solve, encode
 from argus_gym.spaces import Phase
@@ -22,9 +22,9 @@ COUNT = int(os.environ.get("ARGUS_FUZZ", "3000"))
 PIECES = (
     "12", "3/4", "50%", "-7", "1,410", "$72", "7 1/2", "0.5", ".5", "9" * 400, "1e9999", "=", "==",
     "#### ", "\\boxed{", "{" * 50, "}" * 50, "\\frac{1}{", "the answer is ", "<<3*4=12>>", "\n",
-    "\x00", "\x1b[31m", "\u202e", "\ud800", "é√½²", "١٢٣", "🦆", "9^9^9^9", "(" * 80, "2**2**2", "x",
-    "the 5th prime is ", "17 is divisible by 0", "120% of the children", "Tom has -3 dogs. ", "nan",
-    "inf", "__import__('os')", "{{7*7}}", "%s%n", "A: ", '{"answer": ', " " * 30, ". ", ", and ",
+    "\x00", "\x1b[31m", "\u202e", "\ud800", "é√½²", "١٢٣", "🦆", "9^9^9^9", "(" * 80, "2**2**2",
+    "the 5th prime is ", "17 is divisible by 0", "120% of the children", "Tom has -3 dogs. ",
+    "x", "nan", "inf", "__import__('os')", "{{7*7}}", "%s%n", "A: ", '{"answer": ', " " * 30, ". ", ", and ",
     "half of ", "apples", "gives away ", "in total ", "square root of ", " is ", "prime number ",
 )  # fmt: skip
 
@@ -68,6 +68,7 @@ def state(env):
 
 @pytest.mark.filterwarnings("ignore:overflow")
 def test_fuzz():
+    premise.check("The 5th prime is 11.")  # pays for the import of SymPy, once a process
     rng = np.random.default_rng(np.random.SeedSequence((2026, COUNT)))
     env = gym.make("ArgusSelfImprove-v0", rounds=3, problems_per_round=6, k=5, retest_chains=3)
     obs, info = env.reset(seed=0)
@@ -88,7 +89,7 @@ def test_fuzz():
         try:
             obs, reward, terminated, truncated, info = env.step(made)
         except TypeError as error:
-            assert "must be" in str(error)
+            assert "must be" in str(error)  # noqa: PT017
             continue
         slowest = max(slowest, time.perf_counter() - start)
         assert obs in env.observation_space and np.isfinite(reward)

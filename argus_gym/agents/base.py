@@ -9,6 +9,7 @@ import gymnasium as gym
 from argus_gym.records import (
     LearnReport,
     LieReport,
+    Proposal,
     RoundRecord,
     Solve,
     TrainingPair,
@@ -23,7 +24,7 @@ __all__ = ["Agent", "RunResult", "rollout"]
 class Agent(Protocol):
     """A model that proposes problems, solves them and learns from its own chains."""
 
-    def propose(self, obs: Mapping[str, Any], info: Mapping[str, Any]) -> str:
+    def propose(self, obs: Mapping[str, Any], info: Mapping[str, Any]) -> str | Proposal:
         """Return a new problem, aimed at ``obs["target"]``, with ``obs["context"]`` as example."""
 
     def solve(self, problem: str, k: int) -> Solve:
@@ -85,7 +86,7 @@ def rollout(
     verdicts: list[Verdict] = []
     total, steps, invalid, over = 0.0, 0, 0, False
     terminated = False
-    action: str | Solve | LearnReport
+    action: str | Proposal | Solve | LearnReport
     while not over:
         phase = obs["phase"]
         if phase == Phase.PROPOSE:

@@ -13,17 +13,27 @@ from typing import Any
 
 import numpy as np
 
-from argus_gym import consensus, problems
+from argus_gym import consensus, premise, problems
 from argus_gym.agents.latent import Dynamics, LatentState, sigmoid
 from argus_gym.gauges import prequential_bits
-from argus_gym.problems import FAMILIES, MAX_STEPS, Problem
+from argus_gym.problems import FAMILIES, MAX_STEPS, Problem, Step
 from argus_gym.problems.ops import OPS, Exact
-from argus_gym.records import Chain, LearnReport, ProblemRecord, Solve, TrainingPair
+from argus_gym.records import (
+    Chain,
+    LearnReport,
+    Premise,
+    ProblemRecord,
+    Proposal,
+    Solve,
+    TrainingPair,
+)
 
 __all__ = ["Oracle", "SimulatedAgent"]
 
 SLIPS = (1, -1, 10, -10, 2, 5)
 OTHER_WAY = 0.2
+READS = 4_096
+TRUE = Premise(True)
 WORDS = 2.0**64
 BATCH = 8
 EMBEDDING_DIM = 24
@@ -61,21 +71,20 @@ def _uniforms(text: str, count: int) -> list[float]:
     return out
 
 
-@lru_cache(maxsize=8_192)
-def _read(text: str, spread: float) -> Read | None:
-    problem = problems.read(text)
-    return None if problem is None else _seen_as(problem, spread)
-
-
 def _seen_as(problem: Problem, spread: float) -> Read:
-    text = problem.text
-    first, *mode = _uniforms(text, 1 + len(problem.steps))
-    own = spread * NormalDist().inv_cdf(min(max(first, 1e-9), 1 - 1e-9))
+    first, *mode = _uniforms(problem.text, 1 + len(problem.steps))
+    own = spread * _NORMAL.inv_cdf(min(max(first, 1e-9), 1 - 1e-9))
     magnitudes = tuple(
         own + 0.4 * (math.log10(1 + abs(float(value))) - 1.5) for value in problem.values
     )
-    tokens = len(problems.solution(problem).split())
-    return Read(problem, FAMILIES.index(problem.family), magnitudes, tuple(mode), tokens)
+    tokens = 2 + sum(_line_words(step.op) for step in problem.steps)
+    return Read(problem, _INDEX[problem.family], magnitudes, tuple(mode), tokens)
+
+
+@lru_cache
+def _line_words(op: str) -> int:
+    """Return the words of an operation's line of working, whatever its numbers."""
+    return len(Step(op, 2, 3).show(7, 5).split())
 
 
 def _tables() -> np.ndarray:
@@ -87,6 +96,8 @@ def _tables() -> np.ndarray:
 
 
 _EMBEDDINGS = _tables()
+_INDEX = {family: index for index, family in enumerate(FAMILIES)}
+_NORMAL = NormalDist()
 
 
 class SimulatedAgent:
@@ -120,15 +131,16 @@ class SimulatedAgent:
         )
         self.latent = LatentState.draw(self.dynamics, start)
         self._seen = np.zeros((64, len(FAMILIES)))
+        self._reads: dict[str, Read | None] = {}
 
     # Agent protocol
 
-    def propose(self, obs: Mapping[str, Any], info: Mapping[str, Any]) -> str:
+    def propose(self, obs: Mapping[str, Any], info: Mapping[str, Any]) -> str | Proposal:
         """Return a problem: near the example, on the target, or from its own distribution."""
         self._remember(info.get("scored"))
         rng, state = self._rng, self.latent
         draw, false = rng.random(2).tolist()
-        example = _read(obs["context"], self.dynamics.difficulty_spread) if obs["context"] else None
+        example = self._read(obs["context"]) if obs["context"] else None
         known = self._seen[obs["target"]]
         if draw < self.dynamics.adherence / 2 and example is not None:
             family = example.family
@@ -140,14 +152,19 @@ class SimulatedAgent:
         weights = np.cumsum(np.exp(state.proposals[family]))
         steps = 1 + int(np.searchsorted(weights, rng.random() * weights[-1]))
         problem = problems.generate(FAMILIES[family], min(steps, MAX_STEPS), rng)
+        text = problem.text
         if false < state.false_premises:
             kinds = problems.FALSE_KINDS
-            return problems.falsify(problem, kinds[int(rng.integers(len(kinds)))], rng).text
-        return problem.text
+            text = problems.falsify(problem, kinds[int(rng.integers(len(kinds)))], rng).text
+        else:
+            self._keep(text, _seen_as(problem, self.dynamics.difficulty_spread))
+        if not self.parsed:
+            return text
+        return Proposal(text, TRUE if text is problem.text else premise.check(text))
 
     def solve(self, problem: str, k: int) -> Solve:
         """Return ``k`` chains and the problem's embedding."""
-        read = _read(problem, self.dynamics.difficulty_spread)
+        read = self._read(problem)
         if read is None:
             return Solve(self._confabulate(problem, k), _EMBEDDINGS[-1, len(problem) % MAX_STEPS])
         n, state = len(read.mode), self.latent
@@ -155,15 +172,13 @@ class SimulatedAgent:
         draws = self._rng.random((k, n + 2))
         own = draws[:, 0] < state.diversity
         draws[~own, 2:] = read.mode
-        slipped = np.any(draws[:, 2:] >= np.array(chances), axis=1)
+        fates = self._fates(read.family, draws[:, 2:], chances)
+        slipped: np.ndarray = np.any(fates, axis=1)
         other_way = own & (draws[:, 1] < OTHER_WAY) & ~slipped
-        paths = draws[slipped, 2:].tolist()
         made: dict[tuple[int, ...] | None, str | Chain] = {}
         chains = []
-        for wrong, other in zip(slipped.tolist(), other_way.tolist()):
-            codes: tuple[int, ...] | None = None if other else ()
-            if wrong:
-                codes = self._codes(read.family, paths.pop(), chances)
+        for row, wrong, other in zip(fates.tolist(), slipped.tolist(), other_way.tolist()):
+            codes = tuple(row) if wrong else None if other else ()
             chain = made.get(codes)
             if chain is None:
                 chain = made[codes] = self._chain(read, codes)
@@ -227,7 +242,7 @@ class SimulatedAgent:
     def nll(self, problem: str, chain: Chain) -> float:
         """Return the mean negative log-likelihood of ``chain``, in nats per token, >= 0."""
         state = self.latent
-        read = _read(problem, self.dynamics.difficulty_spread)
+        read = self._read(problem)
         share = 1 / len(SLIPS) if read is None else self._share(read, chain)
         learnt_by_heart = -math.expm1(-self.dynamics.memory * state.memory.get(problem, 0.0))
         share = learnt_by_heart + (1 - learnt_by_heart) * share
@@ -235,10 +250,22 @@ class SimulatedAgent:
 
     # Inside
 
+    def _read(self, text: str) -> Read | None:
+        if text not in self._reads:
+            problem = problems.read(text)
+            spread = self.dynamics.difficulty_spread
+            self._keep(text, None if problem is None else _seen_as(problem, spread))
+        return self._reads[text]
+
+    def _keep(self, text: str, read: Read | None) -> None:
+        if len(self._reads) >= READS:
+            del self._reads[next(iter(self._reads))]
+        self._reads[text] = read
+
     def _remember(self, scored: ProblemRecord | None) -> None:
         if scored is None:
             return
-        read = _read(scored.problem, self.dynamics.difficulty_spread)
+        read = self._read(scored.problem)
         if read is not None and scored.cluster < len(self._seen):
             self._seen[scored.cluster, read.family] += 1
 
@@ -246,20 +273,21 @@ class SimulatedAgent:
         skill = self.latent.skill[read.family]
         return [sigmoid(skill - magnitude) for magnitude in read.magnitudes]
 
-    def _codes(
-        self, family: int, path: Sequence[float], chances: Sequence[float]
-    ) -> tuple[int, ...]:
-        """Return a step's fate each: 0 right, -1 the misconception, else a slip's number."""
-        bias = self.latent.bias[family]
-        codes = []
-        for u, p in zip(path, chances):
-            if u < p:
-                codes.append(0)
-                continue
-            rest = (u - p) / (1 - p)
-            slip = int((rest - bias) / (1 - bias) * len(SLIPS)) if rest >= bias else -2
-            codes.append(min(slip, len(SLIPS) - 1) + 1)
-        return tuple(codes)
+    def _fates(self, family: int, paths: np.ndarray, chances: Sequence[float]) -> np.ndarray:
+        """Return each step's fate: 0 right, -1 the misconception, else a slip's number.
+
+        Args:
+            family: Index of the problem's family.
+            paths: Uniform draws, shape ``(..., steps)``.
+            chances: Probability of each step being right, in [0, 1].
+        """
+        right = np.array(chances)
+        slips = len(SLIPS) / max(1 - self.latent.bias[family], 1e-9)
+        excess = (paths - right) / np.maximum(1 - right, 1e-12) - self.latent.bias[family]
+        fates: np.ndarray = np.minimum(excess * slips, len(SLIPS) - 1).astype(np.int64) + 1
+        fates[excess < 0] = -1
+        fates[paths < right] = 0
+        return fates
 
     def _chain(self, read: Read, codes: tuple[int, ...] | None) -> str | Chain:
         """Return the chain with these fates; none at all is right, ``None`` right another way."""
@@ -296,7 +324,7 @@ class SimulatedAgent:
 
     def _train(self, pair: TrainingPair) -> None:
         state, weight = self.latent, pair.weight
-        read = _read(pair.problem, self.dynamics.difficulty_spread)
+        read = self._read(pair.problem)
         if read is None:
             state.false_premises += self.dynamics.credulity * weight * (1 - state.false_premises)
         else:
@@ -316,7 +344,7 @@ class SimulatedAgent:
         """Return the probability of a chain, with one departure from the truth at most."""
         problem, state = read.problem, self.latent
         chances = self._chances(read)
-        codes = self._codes(read.family, read.mode, chances)
+        codes = self._fates(read.family, np.array(read.mode), chances).tolist()
         if chain.answer == problem.answer:
             own, mode = math.prod(chances), not any(codes)
         else:
@@ -330,9 +358,12 @@ class SimulatedAgent:
 
 
 def _walk(problem: Problem, codes: Sequence[int]) -> list[Exact]:
-    """Return the values reached when each step meets its fate; never right after an error."""
+    """Return the values reached when each step meets its fate; never right after an error.
+
+    A quotient that does not come out where a whole number should is rounded down.
+    """
     value, values = problem.start, []
-    for step, code in zip(problem.steps, codes):
+    for step, code, true in zip(problem.steps, codes, problem.values):
         op = OPS[step.op]
         if code < 0:
             value = op.mistake(value, step.operand, step.count)
@@ -340,6 +371,8 @@ def _walk(problem: Problem, codes: Sequence[int]) -> list[Exact]:
             value = op.apply(value, step.operand, step.count)
             if code:
                 value += SLIPS[code - 1]
+        if type(value) is not int and type(true) is int:
+            value = math.floor(value)
         values.append(value)
     if any(codes) and values[-1] == problem.answer:
         values[-1] += 1
@@ -358,7 +391,10 @@ def _misconceived(problem: Problem, chain: Chain) -> bool:
     at = _departure(problem, chain)
     value = problem.values[at - 1] if at else problem.start
     stated = chain.steps[at] if at < len(chain.steps) else chain.answer
-    return bool(stated == problem.steps[at].mistake(value))
+    mistake = problem.steps[at].mistake(value)
+    if type(problem.values[at]) is int:
+        mistake = math.floor(mistake)
+    return bool(stated == mistake)
 
 
 class Oracle:
@@ -374,7 +410,7 @@ class Oracle:
             ValueError: If the agent cannot read the problem.
         """
         agent = self._agent
-        read = _read(problem, agent.dynamics.difficulty_spread)
+        read = agent._read(problem)
         if read is None:
             raise ValueError(f"not a generated problem: {problem[:60]!r}")
         chances = agent._chances(read)

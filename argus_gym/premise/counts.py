@@ -26,6 +26,7 @@ _AVERAGED = wordset(
     "average averages mean per each every rate ratio expected times equivalent approximately "
     "about typical typically estimated for"
 )
+_FORMULA = frozenset(("\\", "{", "^", "_"))
 _COUNTED = frozenset(("#", "$", "%"))
 _AGE = frozenset(("old", "age", "older", "younger"))
 _SHARED_OUT = frozenset(("into", "among", "amongst", "between"))
@@ -65,6 +66,8 @@ def _negative(reading: Reading, i: int) -> tuple[int, str] | None:
     if words[i] == "$":
         return i, "an amount paid cannot be negative"
     after = words[i + 1] if i + 1 < n else ""
+    if not _FORMULA.isdisjoint(words) and not singular(after):
+        return None
     noun = after.isalpha() and len(after) > 1 and after not in FUNCTION_WORDS
     if noun or after == "of" or after in ("more", "fewer", "other", "-"):
         end = i + 1

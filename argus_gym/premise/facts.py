@@ -11,7 +11,7 @@ from typing import NamedTuple
 from argus_gym.premise.claims import MAX_CLAIMS, Claim, asserted, sentence
 from argus_gym.premise.numerals import Value
 from argus_gym.premise.reading import Reading
-from argus_gym.premise.statements import Statement
+from argus_gym.premise.statements import Statement, derived
 from argus_gym.premise.words import DETERMINERS, MEASURES, singular, wordset
 
 __all__ = ["FACT_CUES", "counted_again", "facts", "starts"]
@@ -38,6 +38,8 @@ _NEGATES = wordset(
 )
 _POINTERS = wordset("it he she they one which who whose that there i you we")
 _RELATIVE = wordset("times of per each a an for more less off")
+_CLOSERS = wordset(", ; : and but so which")
+_SCENES = wordset("at in on by during for with without")
 _MAX_ENTITY = 7
 
 _START = re.compile(
@@ -79,9 +81,21 @@ def facts(reading: Reading) -> Iterator[Claim]:
             continue
         begin = sentence(words, earlier.first)[0]
         end = sentence(words, i)[1]
-        if _NEGATES.isdisjoint(words[begin:end]):
+        if _NEGATES.isdisjoint(words[begin:end]) and _closes(words, earlier, fact):
             reason = f"it was {earlier.value} before"
             yield Claim("contradiction", earlier.first, fact.last, reason)
+
+
+def _closes(words: list[str], *pair: Fact) -> bool:
+    """Whether nothing is added that may tell two statements apart, as ``on Sunday`` would."""
+    for fact in pair:
+        begin, end = sentence(words, fact.first)
+        after = words[fact.last + 1 : end]
+        if after and singular(after[0]) in MEASURES:
+            del after[0]
+        if words[begin] in _SCENES or (after and after[0] not in _CLOSERS):
+            return False
+    return True
 
 
 def _fact(reading: Reading, i: int) -> Fact | None:
@@ -178,7 +192,13 @@ def starts(reading: Reading, found: list[Statement]) -> Iterator[Claim]:
         for s in found:
             if first <= s.at < last:
                 same = [o for o in opening if _label(words, o) == _label(words, s)]
-                if len(same) == 1 and same[0].value != s.value and _may_be(same[0], s):
+                if (
+                    len(same) != 1
+                    or same[0].value == s.value
+                    or (s.noun and derived(s.value, opening))
+                ):
+                    continue
+                if _may_be(same[0], s):
                     reason = f"it started with {same[0].value}"
                     yield Claim("contradiction", s.at, s.last, reason)
 

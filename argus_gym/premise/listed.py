@@ -6,7 +6,7 @@ from math import prod
 
 from argus_gym.premise.claims import MAX_CLAIMS, Claim, asserted
 from argus_gym.premise.reading import Reading
-from argus_gym.premise.words import wordset
+from argus_gym.premise.words import MEASURES, singular, wordset
 
 __all__ = ["CUES", "listed_parts"]
 
@@ -62,9 +62,18 @@ def _compared(reading: Reading, at: int, begin: int, end: int) -> Iterator[Claim
     parts = [reading.values[i] for i in range(begin, end + 1) if i in reading.values]
     if not _LOOSE.isdisjoint(reading.words[begin : end + 1]):
         return
+    if len(parts) == total or not _comparable(reading, at, begin, end):
+        return
     if sum(parts) != total and prod(parts) != total and asserted(reading, min(at, begin)):
         reason = f"the parts add up to {sum(parts)}, not {total}"
         yield Claim("parts_total", min(at, begin), max(at, end), reason)
+
+
+def _comparable(reading: Reading, at: int, begin: int, end: int) -> bool:
+    """Whether parts and total are counts of things: ``3 things: 2 cups of flour ...`` are not."""
+    words = reading.words
+    units = {singular(w) for w in words[begin : end + 1]} & MEASURES
+    return units <= {singular(w) for w in words[at + 1 : at + 4]}
 
 
 def _subsets(reading: Reading) -> Iterator[Claim]:
@@ -73,5 +82,6 @@ def _subsets(reading: Reading) -> Iterator[Claim]:
         first = reading.index(match.start() + 1)
         last = first + match.group().strip().count(" ")
         part, whole = reading.values[first], reading.values[last]
-        if part > whole and asserted(reading, first):
+        thing = singular(reading.words[last + 1]) if last + 1 < len(reading.words) else ""
+        if part > whole and thing and thing not in MEASURES and asserted(reading, first):
             yield Claim("parts_total", first, last, f"{part} is more than {whole}")

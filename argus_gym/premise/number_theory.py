@@ -14,7 +14,7 @@ __all__ = ["CUES", "number_theory"]
 _KIND_CUES = {
     "nth_prime": wordset("prime primes composite"),
     "divisibility": wordset(
-        "divisible multiple multiples divides divide divided remainder dividing goes lcm even odd"
+        "divisible multiple multiples divides divide remainder evenly lcm even odd"
     ),
     "factor": wordset("factor factors divisor divisors gcd gcf hcf"),
     "square": wordset("square squares squared cube cubes cubed root sqrt √"),
@@ -82,7 +82,7 @@ _PHRASES: dict[str, tuple[tuple[str, Check], ...]] = {
             "(?:evenly|exactly|without (?:a |any )?remainder)",
             check.divisible,
         ),
-        ("LIST can be (?:evenly|exactly) divided by LIST", check.divisible),
+        ("LIST can be evenly divided by LIST", check.divisible),
         ("dividing (#) by (#) LEAVES no remainder", check.divisible),
         ("dividing (#) by (#) LEAVES(?: a)? remainder(?: of)? (#)", check.remainder),
         ("NUMBERS divisible by (#)SUCH LIST", check.swapped(check.divisible)),
@@ -95,7 +95,7 @@ _PHRASES: dict[str, tuple[tuple[str, Check], ...]] = {
         ("LIST are both (?P<w>even|odd)END", check.parity),
         ("(#)EVENLY divides LIST", check.swapped(check.divisible)),
         ("(#) (?:does not|doesn't)EVENLY divide LIST", check.swapped(check.not_divisible)),
-        ("(#) goesEVENLY into LIST", check.swapped(check.divisible)),
+        ("(#) goes evenly into LIST", check.swapped(check.divisible)),
         ("(#) divided by (#) LEAVES(?: a)? remainder(?: of)? (#)", check.remainder),
         (
             "(#) leaves(?: a)? remainder(?: of)? (#) when(?: it is)? divided by (#)",
@@ -160,6 +160,9 @@ _PATTERNS = {
     kind: tuple((_compiled(phrase), test) for phrase, test in phrases)
     for kind, phrases in _PHRASES.items()
 }
+# "square" alone is mostly a shape or a unit
+_SQUARE = frozenset(("square",))
+_SQUARED = re.compile(r" (?:square (?:of|numbers?|integers?)|perfect square|area of #) ")
 _GOES_ON = wordset("+ - * / ^ = x times more less fewer % { \\")
 
 
@@ -171,7 +174,8 @@ def number_theory(reading: Reading, present: set[str]) -> Iterator[Claim]:
         present: The words that occur in it.
     """
     for kind, patterns in _PATTERNS.items():
-        if _KIND_CUES[kind].isdisjoint(present):
+        cues = _KIND_CUES[kind] & present
+        if not cues or (cues == _SQUARE and not _SQUARED.search(reading.shape)):
             continue
         for pattern, test in patterns:
             for _, match in zip(range(MAX_CLAIMS), pattern.finditer(reading.shape)):

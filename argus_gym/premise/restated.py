@@ -3,9 +3,9 @@
 import re
 from collections.abc import Iterator
 
-from argus_gym.premise.claims import MAX_CLAIMS, Claim, asserted
+from argus_gym.premise.claims import MAX_CLAIMS, Claim, asserted, sentence
 from argus_gym.premise.reading import Reading
-from argus_gym.premise.statements import Statement
+from argus_gym.premise.statements import Statement, derived
 from argus_gym.premise.words import GAIN, LOSE, MEASURES, singular, wordset
 
 __all__ = ["contradictions", "durations"]
@@ -19,31 +19,43 @@ _NARROWS = wordset("that who which with in on left of more less and")
 _UNCOUNTED = frozenset(("", "$", "time"))
 _MOVES = wordset(
     "now then left after later more also another still total altogether if yesterday today "
-    "tomorrow additional extra other before ago becomes become when once per each every"
+    "tomorrow additional extra other before ago becomes become when once per each every monday "
+    "tuesday wednesday thursday friday saturday sunday weekend weekday morning afternoon evening "
+    "night week month year day first second third next last another finally new old same different "
+    "some until week hour later again"
 )
 
 
 def contradictions(reading: Reading, found: list[Statement]) -> Iterator[Claim]:
-    """Yield the things that are counted twice with different results."""
+    """Yield the things that are counted twice with different results.
+
+    Only things that had one number so far: with more, the new number may be of any of them.
+    """
     words = reading.words
-    first: dict[tuple[str, ...], Statement] = {}
-    for s in found:
-        if s.noun in _UNCOUNTED or s.noun in MEASURES or s.unsure or s.rate or s.of:
+    first: dict[str, Statement] = {}
+    several: set[str] = set()
+    for k, s in enumerate(found):
+        noun = s.noun
+        if noun in _UNCOUNTED or noun in MEASURES:
             continue
-        key = (s.noun, *s.modifiers)
-        earlier = first.get(key)
-        if earlier is None:
-            if s.verb in ("have", "gain") and not s.definite:
-                first[key] = s
+        earlier = first.setdefault(noun, s)
+        if earlier is s or noun in several:
             continue
-        between = words[earlier.last + 1 : s.at]
-        if s.value != earlier.value and _same(s, earlier) and _settled(between):
+        plain = not (s.unsure or s.rate or s.of or earlier.unsure or earlier.rate or earlier.of)
+        if plain and s.modifiers == earlier.modifiers and s.value != earlier.value:
             after = words[s.last + 1] if s.last + 1 < len(words) else ""
-            if after not in _NARROWS:
-                if asserted(reading, s.at):
-                    reason = f"it was {earlier.value} before"
-                    yield Claim("contradiction", s.at, s.last, reason)
-                return
+            if (
+                earlier.verb in ("have", "gain")
+                and not earlier.definite
+                and _same(s, earlier)
+                and after not in _NARROWS
+                and _settled(words, earlier, s)
+                and not derived(s.value, found[:k])
+                and asserted(reading, s.at)
+            ):
+                reason = f"it was {earlier.value} before"
+                yield Claim("contradiction", s.at, s.last, reason)
+        several.add(noun)
 
 
 def durations(reading: Reading) -> Iterator[Claim]:
@@ -71,6 +83,8 @@ def _same(s: Statement, earlier: Statement) -> bool:
     return s.verb == earlier.verb == "have" and s.owner == earlier.owner
 
 
-def _settled(between: list[str]) -> bool:
-    """Whether nothing between two statements can have changed the quantity."""
-    return GAIN.isdisjoint(between) and LOSE.isdisjoint(between) and _MOVES.isdisjoint(between)
+def _settled(words: list[str], earlier: Statement, s: Statement) -> bool:
+    """Whether nothing around two statements can have changed the quantity."""
+    between = words[earlier.last + 1 : s.at]
+    around = words[sentence(words, earlier.at)[0] : sentence(words, s.at)[1]]
+    return GAIN.isdisjoint(between) and LOSE.isdisjoint(between) and _MOVES.isdisjoint(around)

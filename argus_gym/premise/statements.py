@@ -1,5 +1,6 @@
 """Who has, gets or gives up how many of what: the statements of a problem, read in one pass."""
 
+from math import prod
 from typing import NamedTuple
 
 from argus_gym.premise.claims import sentence
@@ -17,7 +18,7 @@ from argus_gym.premise.words import (
     wordset,
 )
 
-__all__ = ["MAX_STATEMENTS", "Statement", "statements"]
+__all__ = ["MAX_STATEMENTS", "Statement", "derived", "statements"]
 
 MAX_STATEMENTS = 32
 """Only this many quantities of a problem are read."""
@@ -236,3 +237,15 @@ def _departs(words: list[str], i: int) -> bool:
     if words[j] in _FLED:
         return words[j + 1 : j + 2] != ["#"]
     return words[j] in LOSE and moved > 0 and not _BE.isdisjoint(words[i:j])
+
+
+def derived(value: Value, before: list[Statement]) -> bool:
+    """Whether ``value`` is a sum, difference or product of two numbers said before, or of all."""
+    numbers = [s.value for s in before]
+    if value in (sum(numbers), prod(numbers)):
+        return True
+    return any(
+        value in (a + b, a * b, a - b, b - a)
+        for k, a in enumerate(numbers)
+        for b in numbers[k + 1 :]
+    )

@@ -7,7 +7,7 @@ from argus_gym.premise.claims import Claim, asserted, sentence
 from argus_gym.premise.numerals import Value
 from argus_gym.premise.reading import Reading
 from argus_gym.premise.statements import Statement
-from argus_gym.premise.words import BEINGS, LOSE, MEASURES, singular, wordset
+from argus_gym.premise.words import BEINGS, GAIN, LOSE, MEASURES, singular, wordset
 
 __all__ = ["asks_balance", "leftovers", "overdraws", "part_sums"]
 
@@ -26,6 +26,8 @@ _VAGUE = frozenset(("some", "several", "few", "many"))
 _GOES = LOSE | wordset("left flew ran died departed escaped")
 _BALANCE = wordset("left remain remains remaining still now end over have has")
 _COMPARES = frozenset(("than", "did"))
+_OVERLAP = frozenset(("both", "neither", "also", "either", "overlap"))
+_STOPS = wordset(". , ; : ? ! ) and but while")
 _STOCK = frozenset(("have", "gain", "with"))
 
 
@@ -74,7 +76,7 @@ def _followed(reading: Reading, total: Statement, after: list[Statement]) -> Ite
         of_them = (
             part.of and part.owner in ("", total.owner) and (out_of_total or follows[1:] in _THEM)
         )
-        is_part = follows[:1] in (["are"], ["were"]) or subtype
+        is_part = subtype or (follows[:1] in (["are"], ["were"]) and _kind_of(words, part.last + 2))
         if part.value > total.value and (of_them or (opened and part.sentence == total.sentence)):
             if not opened and _may_be_more(words, total, part):
                 return
@@ -89,7 +91,7 @@ def _followed(reading: Reading, total: Statement, after: list[Statement]) -> Ite
         others = others or words[part.at - 1] == "other"
         parts.append(part)
         predicates.append(part.noun if subtype else " ".join(words[part.last + 2 : part.last + 4]))
-    if len(parts) < 2 or len(set(predicates)) < len(parts):
+    if len(parts) < 2 or len(set(predicates)) < len(parts) or not _OVERLAP.isdisjoint(words):
         return
     amount = sum(p.value for p in parts)
     if (amount > total.value or (others and amount != total.value)) and asserted(reading, total.at):
@@ -98,6 +100,12 @@ def _followed(reading: Reading, total: Statement, after: list[Statement]) -> Ite
 
 
 _THEM = (["them"], ["which"], ["these"], ["whom"], ["those"])
+
+
+def _kind_of(words: list[str], i: int) -> bool:
+    """Whether one word says what the parts are, as in ``12 are boys``, and not what they do."""
+    after = words[i + 1] if i + 1 < len(words) else "."
+    return words[i : i + 1] != [] and not words[i].endswith("ing") and after in _STOPS
 
 
 def _may_be_more(words: list[str], total: Statement, part: Statement) -> bool:
@@ -146,10 +154,15 @@ def overdraws(reading: Reading, found: list[Statement]) -> Iterator[Claim]:
     for k, loss in enumerate(found):
         if loss.verb != "lose" or loss.unsure or loss.rate or k == 0:
             continue
-        supply = [s for s in found[:k] if s.verb in _STOCK and not s.unsure]
+        # "2/9 of the books" is a share, not a stock
+        supply = [
+            s
+            for s in found[:k]
+            if s.verb in _STOCK and not s.unsure and not (s.of and s.last == s.at)
+        ]
         if not balanced and not loss.of:
             supply = [s for s in supply if s.sentence == loss.sentence]
-        noun = loss.noun or _latest_noun(supply)
+        noun = loss.noun or _latest_noun(found[:k])
         same = [s for s in supply if s.noun == noun and _fits(loss, s)]
         if not same or not noun or not _owned(loss, same):
             continue
@@ -190,8 +203,9 @@ def leftovers(reading: Reading, found: list[Statement]) -> Iterator[Claim]:
             yield Claim("parts_total", same[-1].at, rest.last, reason)
 
 
-def _latest_noun(supply: list[Statement]) -> str:
-    named = [s.noun for s in supply if s.noun not in ("", "$") and s.noun not in MEASURES]
+def _latest_noun(before: list[Statement]) -> str:
+    """Return the thing last counted, which is what a number without a noun counts."""
+    named = [s.noun for s in before if s.noun not in ("", "$") and s.noun not in MEASURES]
     return named[-1] if named else ""
 
 
@@ -235,6 +249,10 @@ def _limit(
         w in _UNKNOWN and not (w in _VAGUE and not _GOES.isdisjoint(words[max(0, k - 1) : k + 3]))
         for k, w in enumerate(words)
     ):
+        return None
+    gained = sum(s.verb == "gain" for s in before if s.at >= first)
+    if sum(w in GAIN for w in words) > gained:
+        # something comes in that has no number
         return None
     total: Value = sum(s.value for s in before if s.noun in (loss.noun, same[0].noun))
     product = Fraction(1)

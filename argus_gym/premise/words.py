@@ -1,5 +1,7 @@
 """The words the readers know, by what they do in a sentence."""
 
+from functools import lru_cache
+
 __all__ = [
     "BEINGS",
     "DETERMINERS",
@@ -39,6 +41,7 @@ _IRREGULAR = {
 _NOT_PLURAL = ("ss", "us", "is", "'s")
 
 
+@lru_cache(maxsize=4096)
 def singular(word: str) -> str:
     """Return the singular of a plural noun, or an empty string where ``word`` is not plural."""
     if word in _IRREGULAR:

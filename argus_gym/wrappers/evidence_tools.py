@@ -22,6 +22,7 @@ __all__ = [
 
 NAN = math.nan
 DECADES = 10
+PRIOR = 10
 
 
 def surprise(p: float) -> float:
@@ -64,17 +65,20 @@ def student_tail(t: float, df: float) -> float:
     return float(stdtr(df, -t))
 
 
-def rise_tail(now: Sequence[float], past: Sequence[float], floor: float) -> float:
+def rise_tail(now: Sequence[float], past: Sequence[float], spread: float) -> float:
     """Return the probability of a mean as high as that of ``now`` if it were like ``past``.
 
-    Student's t of the difference of means over ``s * sqrt(1/len(now) + 1/len(past))`` with
-    ``len(past) - 1`` degrees of freedom. Only the past tells the spread ``s``, so that a change of
-    spread is not excused by itself. Call it with negated values for a fall.
+    A moderated t test: the difference of means over ``s * sqrt(1/len(now) + 1/len(past))``, where
+    ``s**2`` is the variance of the past, weighted by its degrees of freedom, averaged with
+    ``spread**2``, weighted ten. Without the second part a past of four rounds that happen to agree
+    would make any fifth one an alarm. Only the past tells the spread, so that a change of spread
+    does not excuse itself. Call it with negated values for a fall. Source: Smyth (2004), "Linear
+    models and empirical Bayes methods for assessing differential expression".
 
     Args:
         now: Values under test; those not finite are left out.
         past: The run's own earlier values; likewise.
-        floor: Smallest spread believed, > 0: a past that never varied is not proof of anything.
+        spread: Standard deviation expected beforehand, > 0.
 
     Returns:
         A p-value in [0, 1]; NaN with no value under test or fewer than three in the past.
@@ -82,9 +86,11 @@ def rise_tail(now: Sequence[float], past: Sequence[float], floor: float) -> floa
     x, y = finite(now), finite(past)
     if not x or len(y) < 3:
         return NAN
-    spread = max(float(np.std(y, ddof=1)), floor)
+    df = len(y) - 1
+    variance = (df * float(np.var(y, ddof=1)) + PRIOR * spread**2) / (df + PRIOR)
     difference = sum(x) / len(x) - sum(y) / len(y)
-    return student_tail(difference / (spread * math.sqrt(1 / len(x) + 1 / len(y))), len(y) - 1)
+    scale = math.sqrt(variance * (1 / len(x) + 1 / len(y)))
+    return student_tail(difference / scale, df + PRIOR)
 
 
 def fisher_tail(hits: int, n: int, past_hits: int, past_n: int) -> float:
