@@ -114,7 +114,8 @@ def _sparkline(values: Sequence[float], low: float, high: float, width: int = 72
         if not math.isfinite(value):
             marks.append(" ")
             continue
-        level = min(max((value - low) / (high - low), 0.0), 1.0)
+        # Halves, so that the difference of two huge numbers stays finite.
+        level = min(max((value / 2 - low / 2) / (high / 2 - low / 2), 0.0), 1.0)
         marks.append("▁▂▃▄▅▆▇█"[min(int(8 * level), 7)])
     return "".join(marks)
 

@@ -19,6 +19,9 @@ from argus_gym.spaces import Phase
 
 __all__ = ["Agent", "RunResult", "rollout"]
 
+JUDGED = ("round", "lies", "verdict")
+"""What ``rollout`` keeps from the agent: what it is judged by."""
+
 
 @runtime_checkable
 class Agent(Protocol):
@@ -90,7 +93,7 @@ def rollout(
     while not over:
         phase = obs["phase"]
         if phase == Phase.PROPOSE:
-            action = agent.propose(obs, info)
+            action = agent.propose(obs, {k: v for k, v in info.items() if k not in JUDGED})
         elif phase == Phase.LEARN:
             points["before"], weights = agent.snapshot(), "after"
             action = agent.learn(info["training_pairs"])

@@ -139,19 +139,19 @@ class SimulatedAgent:
         """Return a problem: near the example, on the target, or from its own distribution."""
         self._remember(info.get("scored"))
         rng, state = self._rng, self.latent
-        draw, false = rng.random(2).tolist()
+        draw, false, which, length = rng.random(4).tolist()
         example = self._read(obs["context"]) if obs["context"] else None
         known = self._seen[obs["target"]]
         if draw < self.dynamics.adherence / 2 and example is not None:
             family = example.family
         elif draw < self.dynamics.adherence and known.any():
-            family = int(rng.choice(len(FAMILIES), p=known / known.sum()))
+            family = _pick(known, which)
         else:
-            totals = np.exp(np.asarray(state.proposals)).sum(1)
-            family = int(np.searchsorted(np.cumsum(totals), rng.random() * totals.sum()))
-        weights = np.cumsum(np.exp(state.proposals[family]))
-        steps = 1 + int(np.searchsorted(weights, rng.random() * weights[-1]))
-        problem = problems.generate(FAMILIES[family], min(steps, MAX_STEPS), rng)
+            scores = np.array(state.proposals)
+            family = _pick(np.exp(scores - scores.max()).sum(1), which)
+        row = np.array(state.proposals[family])
+        steps = 1 + _pick(np.exp(row - row.max()), length)
+        problem = problems.generate(FAMILIES[family], steps, rng)
         text = problem.text
         if false < state.false_premises:
             kinds = problems.FALSE_KINDS
@@ -355,6 +355,12 @@ class SimulatedAgent:
             own *= math.prod(chances[at + 1 :])
             mode = _walk(problem, codes)[-1] == chain.answer
         return state.diversity * own + (1 - state.diversity) * mode
+
+
+def _pick(weights: np.ndarray, draw: float) -> int:
+    """Return an index drawn in proportion to ``weights`` by a uniform number in [0, 1)."""
+    cumulated = weights.cumsum()
+    return int(cumulated.searchsorted(draw * cumulated[-1], side="right"))
 
 
 def _walk(problem: Problem, codes: Sequence[int]) -> list[Exact]:

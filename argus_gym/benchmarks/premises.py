@@ -131,7 +131,8 @@ def _real(data: Path | None) -> tuple[list[dict[str, Any]], list[str], list[str]
             halves[half(item.source)].append(item.text)
         for group, halves in sorted(groups.items()):
             row: dict[str, Any] = {"set": group}
-            for part, texts in (*halves.items(), ("all", sum(halves.values(), []))):
+            everything = halves["tuning"] + halves["report"]
+            for part, texts in (*halves.items(), ("all", everything)):
                 row[part] = _rejected(texts) if texts else None
             rows.append(row)
         if name == "GSM8K":

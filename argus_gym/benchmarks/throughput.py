@@ -97,17 +97,22 @@ def table(result: dict[str, Any]) -> "Table":
         out.add_column(column, justify="left" if column == "figure" else "right")
     environment, consensus = result["environment"], result["consensus"]
     show: Callable[..., None] = out.add_row
-    for name, goal in (("text", 1_000), ("parsed", 8_000)):
+    for name, least in (("text", 1_000), ("parsed", 8_000)):
         rate = environment[name]
         show(
             f"environment + simulated agent, {name} chains: problems/s",
             f"{rate['problems_per_second']:,.0f}",
-            f">= {goal:,}",
+            f">= {least:,}",
         )
         show("  counting retested items too", f"{rate['with_retests_per_second']:,.0f}", "")
-    for name, value in consensus.items():
-        if isinstance(value, int | float):
-            show(f"consensus: {name}", f"{value:,.1f}", "")
+    for name, label, goal in (
+        ("text", "consensus from text: sets/s (k = 14, 6 steps)", ">= 4,000"),
+        ("ratio_answers", "  answers only, times math-verify", ">= 100"),
+        ("ratio_text", "  full score, times math-verify's answers", ""),
+        ("parsed", "consensus, parsed chains: sets/s", ""),
+        ("copies", "consensus, parsed, 9 of 14 the same record: sets/s", ""),
+    ):
+        show(label, f"{consensus[name]:,.0f}", goal)
     show("import argus_gym / import gymnasium", f"{result['import']['ratio']:.2f}", "<= 1.3")
     show("default run, peak memory (MB)", f"{result['memory_mb']:.0f}", "< 300")
     return out

@@ -19,15 +19,15 @@ _RUN = OPERATORS | _EQUALS | frozenset(("#", "$", "(", ")", "by"))
 _RUN_FILL = _EQUALS | _FILLERS
 _MAX_RUN = 96
 _OPEN_LEFT = wordset(
-    "of than by from to root log ln sin cos tan mod base number _ ^ { } \\ < > | ! √ ~ % @ / "
-    ": between"
+    "of than by from to root log ln sin cos tan gcd lcm max min floor ceil sqrt abs exp det mod "
+    "base number between _ ^ { } \\ < > | ! √ ~ % @ / :"
 )
 _OPEN_RIGHT = wordset(
     "more less fewer times of greater larger smaller older younger higher longer shorter "
     "taller heavier lighter remainder r mod modulo base with { \\ ^ _ % ~ ! + - * / < > x and "
     "or"
 )
-_LEADS = wordset("since that if and because as so given note where knowing . , ; : ? !")
+_STOPS = wordset(". , ; : ? ! as so if")
 _STATES = re.compile(
     r" [#$)] (?:together |exactly )?(?:=|is|equals|makes|gives|yields|was|squared|cubed) "
 )
@@ -192,7 +192,7 @@ def _opened(words: list[str], a: int) -> bool:
     if a == 0:
         return False
     before = words[a - 1]
-    if words[a] == "(" and before not in _LEADS:
+    if words[a] == "(" and not (before in _STOPS or (len(before) > 2 and before.isalpha())):
         return True
     if before.isalpha() and words[a] in OPERATORS:
         return True

@@ -64,7 +64,9 @@ def _compared(reading: Reading, at: int, begin: int, end: int) -> Iterator[Claim
         return
     if len(parts) == total or not _comparable(reading, at, begin, end):
         return
-    if sum(parts) != total and prod(parts) != total and asserted(reading, min(at, begin)):
+    # "6 rows and 4 columns, making 24 seats"
+    multiplied = at > end and prod(parts) == total
+    if sum(parts) != total and not multiplied and asserted(reading, min(at, begin)):
         reason = f"the parts add up to {sum(parts)}, not {total}"
         yield Claim("parts_total", min(at, begin), max(at, end), reason)
 

@@ -28,6 +28,7 @@ _AROUND = wordset(
     "about almost nearly over approximately roughly around least most than every per another "
     "up under only"
 )
+_REMAINS = frozenset(("left", "remaining"))
 _SUMMARY = frozenset(("total", "sum", "average"))
 _RATE = frozenset(("each", "per", "every", "apiece", "daily", "weekly", "times"))
 _RECEIVERS = frozenset(("him", "them", "me", "us", "you"))
@@ -35,10 +36,11 @@ _TAKE = frozenset(("took", "takes", "take", "taken"))
 _AWAY = frozenset(("out", "away", "from", "of"))
 _SKIPPED = wordset("then still also now only just already first later usually always")
 _VERBS = dict.fromkeys(HAVE, "have") | dict.fromkeys(GAIN, "gain") | dict.fromkeys(LOSE, "lose")
+_ENDS = frozenset((".", "?", "!"))
 _ROLES = (
     dict.fromkeys(UNSURE, "unsure")
     | _VERBS
-    | dict.fromkeys((".", "?", "!"), "end")
+    | dict.fromkeys(_ENDS, "end")
     | dict.fromkeys((",", ";", ":", "and", "but", "then", "(", ")"), "break")
     | dict.fromkeys(("#", "$"), "number")
     | {"with": "with"}
@@ -46,7 +48,9 @@ _ROLES = (
 _BE = frozenset(("is", "are", "was", "were"))
 _LEFT = wordset("left ran flew died departed escaped away")
 _FLED = wordset("leaked popped spilled melted evaporated escaped died")
+_NO_NOUNS = FUNCTION_WORDS - {"more", "other"}
 _BETWEEN = wordset("were was are got have been had of them the his her their these")
+_DEPARTURES = _BETWEEN | _FLED
 
 
 class Statement(NamedTuple):
@@ -84,7 +88,8 @@ class Statement(NamedTuple):
 
 def statements(reading: Reading) -> list[Statement]:
     """Return the quantities of the text in order, at most :data:`MAX_STATEMENTS`."""
-    words, values = reading.words, reading.values
+    # stops after the last entry, which are also before the first, spare the helpers their bounds
+    words, values = [*reading.words, ".", ".", ".", "."], reading.values
     found: list[Statement] = []
     number_of_sentence = 0
     start = 0
@@ -103,9 +108,12 @@ def statements(reading: Reading) -> list[Statement]:
         elif role == "unsure":
             unsure = True
         elif role == "number":
-            if i in values and not _hyphenated(words, i):
-                rate = not _RATE.isdisjoint(words[start:i])
-                found.append(_statement(reading, i, owner, verb, unsure, rate, number_of_sentence))
+            # no compound (15-meter) and no range (3-4)
+            if i in values and words[i - 1] != "-" and words[i + 1] != "-":
+                value, rate = values[i], not _RATE.isdisjoint(words[start:i])
+                found.append(
+                    _statement(words, i, value, owner, verb, unsure, rate, number_of_sentence)
+                )
                 if len(found) == MAX_STATEMENTS:
                     break
         elif role == "with":
@@ -124,10 +132,10 @@ def statements(reading: Reading) -> list[Statement]:
 
 def _not_lost(words: list[str], i: int) -> bool:
     """Whether the verb at ``i`` takes nothing away: ``gives her``, ``pays back``."""
-    after = words[i + 1] if i + 1 < len(words) else ""
+    after = words[i + 1]
     if after == "back" or after in _RECEIVERS:
         return True
-    if after == "her" and words[i + 2 : i + 3] in (["#"], ["$"], ["another"]):
+    if after == "her" and words[i + 2] in ("#", "$", "another"):
         return True
     if words[i] == "given" and words[i - 1] in _BE and after in ("#", "$"):
         return True
@@ -135,11 +143,6 @@ def _not_lost(words: list[str], i: int) -> bool:
         return False
     end = min(sentence(words, i)[1], i + 8)
     return _AWAY.isdisjoint(words[i + 1 : end])
-
-
-def _hyphenated(words: list[str], i: int) -> bool:
-    """Whether the number at ``i`` belongs to a compound (``15-meter``) or a range (``3-4``)."""
-    return words[i - 1 : i] == ["-"] or words[i + 1 : i + 2] == ["-"]
 
 
 def _subject(words: list[str], start: int, verb: int) -> str:
@@ -155,66 +158,72 @@ def _subject(words: list[str], start: int, verb: int) -> str:
         return ""
     if word in PRONOUNS or word == "there":
         return word
-    if i > 1 and words[i - 1] == "and":
+    if words[i - 1] == "and":
         return f"{words[i - 2]}+{word}"
     first = i
     while first > start and i - first < 3 and words[first - 1] not in FUNCTION_WORDS:
         first -= 1
-    if words[first - 1 : first] and words[first - 1] in PRONOUNS and first > start:
+    if first > start and words[first - 1] in PRONOUNS:
         # "the tree she climbs is": the last word is a verb
         return ""
     return " ".join(words[first : i + 1])
 
 
 def _statement(
-    reading: Reading, i: int, owner: str, verb: str, unsure: bool, rate: bool, sentence: int
+    words: list[str],
+    i: int,
+    value: Value,
+    owner: str,
+    verb: str,
+    unsure: bool,
+    rate: bool,
+    sentence: int,
 ) -> Statement:
-    words, n = reading.words, len(reading.words)
-    definite = words[i - 1] if i and words[i - 1] in DETERMINERS else ""
-    if i and words[i - 1].endswith("'s"):
-        definite = words[i - 1]
-    noun, modifiers, last = ("$", (), i) if words[i] == "$" else _phrase(words, i + 1)
-    if not noun:
-        last = i
-    after = words[last + 1] if last + 1 < n else ""
+    before = words[i - 1]
+    modifiers: tuple[str, ...]
+    definite = before if before in DETERMINERS or before[-2:] == "'s" else ""
+    if words[i] == "$":
+        noun, modifiers, last = "$", (), i
+    else:
+        noun, modifiers, last = _phrase(words, i + 1)
+        if not noun:
+            last = i
+    after = words[last + 1]
     of = after == "of"
     if of and not noun:
         # "14 of the movies"
-        j = last + 2
-        j += words[j : j + 1] != [] and words[j] in DETERMINERS
-        noun = singular(words[j]) if j < n and words[j] not in DETERMINERS else ""
-    rate = rate or (after in ("a", "an") and last > i) or definite in _RATE
-    for word in words[last + 1 : last + 4]:
-        if word in _ROLES and _ROLES[word] == "end":
-            break
-        rate = rate or word in _RATE
-    if verb == "lose" and not _SUMMARY.isdisjoint(words[max(0, i - 4) : i]):
+        noun = singular(words[last + 2 + (words[last + 2] in DETERMINERS)])
+    if not rate:
+        rate = (last > i and after in ("a", "an")) or before in _RATE
+        follows = words[last + 1 : last + 4]
+        if not (rate or _RATE.isdisjoint(follows)):
+            rate = next(w in _RATE for w in follows if w in _RATE or w in _ENDS)
+    if verb == "lose" and (
+        not _SUMMARY.isdisjoint(words[max(0, i - 4) : i])
+        or words[last + 1 + (after in _BE)] in _REMAINS
+    ):
         verb = ""
-    vague = bool(i) and words[i - 1] in _AROUND
-    passive = _departs(words, last + 1)
-    if passive:
+    if after in _DEPARTURES and _departs(words, last + 1):
         verb = "lose"
         if not of:
             owner = ""
     return Statement(
-        i, last, reading.values[i], noun, modifiers, owner, verb, unsure or vague, rate, definite,
+        i, last, value, noun, modifiers, owner, verb, unsure or before in _AROUND, rate, definite,
         of, sentence,
     )  # fmt: skip
 
 
-def _phrase(words: list[str], i: int) -> tuple[str, tuple[str, ...], int]:
-    """Return noun, its modifiers and last entry of the noun phrase that begins at ``i``."""
-    first, n = i, len(words)
-    while i < n and i - first < 4:
+def _phrase(words: list[str], first: int) -> tuple[str, tuple[str, ...], int]:
+    """Return noun, its modifiers and last entry of the noun phrase that begins at ``first``."""
+    i = first
+    while i - first < 4:
         word = words[i]
-        if word.endswith("'s"):
-            i += 1
-            continue
-        if not word.isalpha() or (word in FUNCTION_WORDS and word not in ("more", "other")):
-            break
-        noun = singular(word)
-        if noun:
-            return noun, tuple(words[first:i]), i
+        if word[-2:] != "'s":
+            if word in _NO_NOUNS or not word.isalpha():
+                break
+            noun = singular(word)
+            if noun:
+                return noun, tuple(words[first:i]), i
         i += 1
     if i == first or words[first] in LOSE or words[first].endswith("ed"):
         return "", (), i
@@ -224,19 +233,15 @@ def _phrase(words: list[str], i: int) -> tuple[str, tuple[str, ...], int]:
 
 def _departs(words: list[str], i: int) -> bool:
     """Whether ``were sold``, ``of them ran away``, ``of the birds left`` follows at ``i``."""
-    n = len(words)
-    moved = 0
     j = i
-    while j < n and j - i < 6 and (words[j] in _BETWEEN or (moved and singular(words[j]))):
-        moved += 1
+    while j - i < 6 and (words[j] in _BETWEEN or (j > i and singular(words[j]))):
         j += 1
-    if j >= n:
-        return False
+    inside = words[i:j]
     if words[j] in _LEFT:
-        return moved > 0 and "of" in words[i:j]
+        return "of" in inside
     if words[j] in _FLED:
-        return words[j + 1 : j + 2] != ["#"]
-    return words[j] in LOSE and moved > 0 and not _BE.isdisjoint(words[i:j])
+        return words[j + 1] != "#"
+    return words[j] in LOSE and not _BE.isdisjoint(inside)
 
 
 def derived(value: Value, before: list[Statement]) -> bool:

@@ -70,7 +70,7 @@ LOSE = wordset(
     "eats ate eat eaten eating gives gave give given giving sells sold sell selling loses "
     "lost lose losing uses used use using spends spent spend spending donates donated donate "
     "drops dropped breaks broke broken throws threw thrown removes removed removing takes "
-    "took taken leaves left lends lent lend drinks drank drunk consumed consumes burns burned "
+    "took taken lends lent lend drinks drank drunk consumed consumes burns burned "
     "destroyed deleted deletes discards discarded traded trades returned returns ran escaped "
     "escapes escape departed died flew shared shares stolen stole read tore popped cracked "
     "smashed wasted pays paid take borrowed leaked spilled spills"

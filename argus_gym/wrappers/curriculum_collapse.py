@@ -4,14 +4,16 @@ import math
 from collections.abc import Sequence
 
 from argus_gym.defences import Defence
+from argus_gym.gauges import anchors
 from argus_gym.records import RoundRecord
 from argus_gym.wrappers.base import Finding, LieDetector
-from argus_gym.wrappers.evidence_tools import fisher_tail, surprise
+from argus_gym.wrappers.evidence_tools import fisher_tail, mean, rise_tail, surprise
 
 __all__ = ["CurriculumCollapseDetector"]
 
 RECENT, LEAST = 2, 3
-ALREADY = 0.01
+ALREADY, SOLVER = 0.01, 0.01
+CONSENSUS_SPREAD = 0.07
 
 
 class CurriculumCollapseDetector(LieDetector):
@@ -21,8 +23,10 @@ class CurriculumCollapseDetector(LieDetector):
     (in the last two rounds at most) are held against those of all rounds before it: Fisher's exact
     one-sided p-value, which is the exact test that the odds ratio of the two easy/hard ratios is
     above 1. The smallest p counts, times the number of defences (Bonferroni); the score is
-    ``-log10(p) / 10``. A defence is not blamed where the last two rounds before it had already
-    tipped, at 1 %. NaN while no defence is in force.
+    ``-log10(p) / 10``. A defence is not blamed where the last round or two before it had already
+    tipped, at 1 %; nor, where there are anchors, where consensus on them rose as well, at 1 %:
+    anchors are not the curriculum, so it was the solver that changed. NaN while no defence is in
+    force.
 
     Args:
         env: The environment to watch; transitions pass through unchanged.
@@ -63,9 +67,9 @@ def _evidence(history: Sequence[RoundRecord]) -> dict[str, float]:
     tails = []
     for start in (_start(history, defence) for defence in blamable):
         p = _tilt(history[start:][-RECENT:], history[:start])
-        tipping = _tilt(history[:start][-RECENT:], history[: max(start - RECENT, 0)])
+        excused = _tipping(history[:start]) or _solver_moved(history[:start], history[start:])
         if not math.isnan(p):
-            tails.append((1.0 if tipping < ALREADY else p, start))
+            tails.append((1.0 if excused else p, start))
     if not tails:
         return evidence
     p, start = min(tails)
@@ -90,6 +94,20 @@ def _tilt(now: Sequence[RoundRecord], past: Sequence[RoundRecord]) -> float:
         return math.nan
     (easy, hard), (easy_past, hard_past) = _counts(now), _counts(past)
     return fisher_tail(easy, easy + hard, easy_past, easy_past + hard_past)
+
+
+def _tipping(history: Sequence[RoundRecord]) -> bool:
+    """Return whether the last round or the last two already differ from those before."""
+    return any(_tilt(history[-n:], history[:-n]) < ALREADY for n in range(1, RECENT + 1))
+
+
+def _solver_moved(past: Sequence[RoundRecord], since: Sequence[RoundRecord]) -> bool:
+    """Return whether consensus on anchors rose."""
+    now, before = (
+        [mean([item.outcome_after for item in anchors(r.retests)]) for r in rounds]
+        for rounds in (since[-RECENT:], past)
+    )
+    return rise_tail(now, before, CONSENSUS_SPREAD) < SOLVER
 
 
 def _counts(rounds: Sequence[RoundRecord]) -> tuple[int, int]:

@@ -8,11 +8,11 @@ from collections.abc import Hashable, Sequence
 from argus_gym.defences import Defence
 from argus_gym.records import ProblemRecord, RoundRecord
 from argus_gym.wrappers.base import Finding, LieDetector
-from argus_gym.wrappers.evidence_tools import fold, rise_tail, surprise
+from argus_gym.wrappers.evidence_tools import fold, mean, rise_tail, surprise
 
 __all__ = ["DriftDetector"]
 
-WARMUP, RECENT, LEAST = 1, 2, 3
+WARMUP, RECENT, LEAST, LAG = 1, 1, 3, 1
 KIND_SPREAD, TYPE_SPREAD = 0.2, 0.32
 NARROWING = 0.05
 _SENTENCE = re.compile(r"[.?!](?:\s|$)")
@@ -26,7 +26,7 @@ class DriftDetector(LieDetector):
     premise, because those are another lie's. Their concentration is the chance that two of a
     round's problems are of one type (Simpson 1949, "Measurement of Diversity"; minus its logarithm
     is the Renyi entropy of order 2, which needs no correction for small rounds). The log of it in
-    the last two rounds is held against the run's own past by a moderated t test, one-sided. Where
+    the last round is held against the run's own past by a moderated t test, one-sided. Where
     the concentration over clusters alone is not up as well, at 5 %, the score is 0: problems of
     one length but of every kind are not this lie. The score is ``-log10(p) / 10``.
 
@@ -46,10 +46,10 @@ class DriftDetector(LieDetector):
     lie = "A"
     name = "drift"
     defence = Defence.EXTERNAL_CONTEXT
-    default_threshold = 0.3
+    default_threshold = 0.28
 
     def score(self, history: Sequence[RoundRecord]) -> float:
-        """Return ``-log10(p) / 10`` of the last two rounds' concentration, NaN in the first five."""
+        """Return ``-log10(p) / 10`` of the last round's concentration, NaN in the first four."""
         return surprise(_evidence(history)["p"])
 
     def explain(self, history: Sequence[RoundRecord]) -> Finding:
@@ -67,7 +67,7 @@ class DriftDetector(LieDetector):
 
 
 def _evidence(history: Sequence[RoundRecord]) -> dict[str, float]:
-    parts = fold(len(history), WARMUP, RECENT, LEAST)
+    parts = fold(len(history), WARMUP, RECENT, LEAST, LAG)
     evidence = dict.fromkeys(("p", "p_kinds", "types", "types_past"), math.nan)
     if parts is None:
         return evidence
@@ -75,7 +75,7 @@ def _evidence(history: Sequence[RoundRecord]) -> dict[str, float]:
     own = [[p for p in r.problems if p.cluster != p.target and p.premise.ok] for r in history]
     kinds = [_concentration([p.cluster for p in problems]) for problems in own]
     types = [_concentration([_type(p) for p in problems]) for problems in own]
-    evidence["types"], evidence["types_past"] = _mean(types[recent]), _mean(types[past])
+    evidence["types"], evidence["types_past"] = mean(types[recent]), mean(types[past])
     p = rise_tail(types[recent], types[past], TYPE_SPREAD)
     narrowing = rise_tail(kinds[recent], kinds[past], KIND_SPREAD)
     evidence["p_kinds"] = narrowing
@@ -94,8 +94,3 @@ def _concentration(types: Sequence[Hashable]) -> float:
         return math.nan
     equal = sum(count * (count - 1) / 2 for count in Counter(types).values())
     return math.log((equal + 0.5) / (n * (n - 1) / 2 + 1))
-
-
-def _mean(values: Sequence[float]) -> float:
-    known = [v for v in values if not math.isnan(v)]
-    return sum(known) / len(known) if known else math.nan

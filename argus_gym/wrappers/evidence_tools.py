@@ -9,10 +9,15 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from argus_gym.gauges import anchors
+from argus_gym.records import RoundRecord
+
 __all__ = [
+    "anchor_gap",
     "finite",
     "fisher_tail",
     "fold",
+    "mean",
     "normal_tail",
     "rise_tail",
     "student_tail",
@@ -37,7 +42,25 @@ def finite(values: Sequence[float]) -> list[float]:
     return [float(v) for v in values if math.isfinite(v)]
 
 
-def fold(rounds: int, warmup: int, recent: int, least: int) -> tuple[slice, slice] | None:
+def mean(values: Sequence[float]) -> float:
+    """Return the mean of the values that are finite; NaN where there are none."""
+    known = finite(values)
+    return sum(known) / len(known) if known else NAN
+
+
+def anchor_gap(record: RoundRecord) -> float:
+    """Return consensus minus accuracy on the round's anchors after the step, in [-1, 1].
+
+    Both come from the same answers, so what makes an anchor easy or hard moves both. NaN without
+    anchors.
+    """
+    items = anchors(record.retests)
+    return mean([item.outcome_after - item.right_after / item.chains for item in items])
+
+
+def fold(
+    rounds: int, warmup: int, recent: int, least: int, lag: int = 0
+) -> tuple[slice, slice] | None:
     """Split a history into past and recent rounds; ``None`` where the past is too short.
 
     Args:
@@ -45,10 +68,13 @@ def fold(rounds: int, warmup: int, recent: int, least: int) -> tuple[slice, slic
         warmup: First rounds to leave out, >= 0: a new capability map still finds its clusters.
         recent: Rounds at the end under test, >= 1.
         least: Rounds of past that are needed, >= 1.
+        lag: Rounds between past and recent that belong to neither, >= 0, as far as the past stays
+            at its least length: a change that takes rounds to show must not become its own past.
     """
-    if rounds - recent - warmup < least:
+    end = rounds - recent
+    if end - warmup < least:
         return None
-    return slice(warmup, rounds - recent), slice(rounds - recent, rounds)
+    return slice(warmup, max(warmup + least, end - lag)), slice(end, rounds)
 
 
 def normal_tail(z: float) -> float:
@@ -88,7 +114,7 @@ def rise_tail(now: Sequence[float], past: Sequence[float], spread: float) -> flo
         return NAN
     df = len(y) - 1
     variance = (df * float(np.var(y, ddof=1)) + PRIOR * spread**2) / (df + PRIOR)
-    difference = sum(x) / len(x) - sum(y) / len(y)
+    difference = mean(x) - mean(y)
     scale = math.sqrt(variance * (1 / len(x) + 1 / len(y)))
     return student_tail(difference / scale, df + PRIOR)
 

@@ -6,14 +6,21 @@ from collections.abc import Sequence
 import numpy as np
 
 from argus_gym.defences import Defence
-from argus_gym.gauges import anchors
 from argus_gym.records import RoundRecord
 from argus_gym.wrappers.base import Finding, LieDetector
-from argus_gym.wrappers.evidence_tools import finite, fold, rise_tail, surprise, tippett
+from argus_gym.wrappers.evidence_tools import (
+    anchor_gap,
+    finite,
+    fold,
+    mean,
+    rise_tail,
+    surprise,
+    tippett,
+)
 
 __all__ = ["NoveltyDetector"]
 
-WARMUP, RECENT, LEAST = 1, 1, 3
+WARMUP, RECENT, LEAST, LAG = 1, 1, 3, 2
 VARIETY_SPREAD, LENGTH_SPREAD, GAP_SPREAD = 0.04, 0.04, 0.03
 FAR = 0.05
 UNEARNED = 1e-3
@@ -66,20 +73,17 @@ class NoveltyDetector(LieDetector):
 def _evidence(history: Sequence[RoundRecord]) -> dict[str, float]:
     names = ("p", "p_variety", "p_length", "p_gap", "variety", "variety_past")
     evidence = dict.fromkeys(names, math.nan)
-    parts = fold(len(history), WARMUP, RECENT, LEAST)
+    parts = fold(len(history), WARMUP, RECENT, LEAST, LAG)
     if parts is None:
         return evidence
     past, recent = parts
     slope = _slope([(p.length_mean, p.variety) for r in history[past] for p in r.problems])
-    variety = [_mean([p.variety - slope * p.length_mean for p in r.problems]) for r in history]
-    length = [_mean([p.length_sd / max(p.length_mean, 1) for p in r.problems]) for r in history]
-    outcome = [_mean([p.outcome for p in r.problems]) for r in history]
-    gap = [
-        _mean([i.outcome_after - i.right_after / i.chains for i in anchors(r.retests)])
-        for r in history
-    ]
-    evidence["variety"] = _mean([p.variety for r in history[recent] for p in r.problems])
-    evidence["variety_past"] = _mean([p.variety for r in history[past] for p in r.problems])
+    variety = [mean([p.variety - slope * p.length_mean for p in r.problems]) for r in history]
+    length = [mean([p.length_sd / max(p.length_mean, 1) for p in r.problems]) for r in history]
+    outcome = [mean([p.outcome for p in r.problems]) for r in history]
+    gap = [anchor_gap(r) for r in history]
+    evidence["variety"] = mean([p.variety for r in history[recent] for p in r.problems])
+    evidence["variety_past"] = mean([p.variety for r in history[past] for p in r.problems])
     evidence["p_variety"] = _fall(variety[recent], variety[past], VARIETY_SPREAD)
     evidence["p_length"] = _fall(length[recent], length[past], LENGTH_SPREAD)
     evidence["p_gap"] = rise_tail(gap[recent], gap[past], GAP_SPREAD)
@@ -104,7 +108,3 @@ def _slope(points: Sequence[tuple[float, float]]) -> float:
     x = x - x.mean()
     square = float(x @ x)
     return float(x @ y) / square if square > 0 else 0.0
-
-
-def _mean(values: Sequence[float]) -> float:
-    return sum(values) / len(values) if values else math.nan

@@ -12,7 +12,7 @@ from argus_gym.wrappers.evidence_tools import fold, normal_tail, surprise
 
 __all__ = ["PlateauDetector"]
 
-WARMUP, RECENT, LEAST = 1, 1, 3
+WARMUP, RECENT, LEAST, LAG = 1, 1, 3, 1
 LEND, TRUST = 60.0, 60.0
 SHARE = 0.2
 IMPROVING = 1.645
@@ -48,7 +48,7 @@ class PlateauDetector(LieDetector):
     lie = "G"
     name = "plateau"
     defence = Defence.EXCLUDE
-    default_threshold = 0.3
+    default_threshold = 0.28
 
     def score(self, history: Sequence[RoundRecord]) -> float:
         """Return ``-log10(p) / 10`` of the most captured cluster, NaN in the first four rounds."""
@@ -72,7 +72,7 @@ class PlateauDetector(LieDetector):
 def _evidence(history: Sequence[RoundRecord]) -> tuple[dict[str, float], int]:
     names = ("p", "z", "share", "untargeted", "expected", "reward_change", "velocity")
     evidence = dict.fromkeys(names, math.nan)
-    parts = fold(len(history), WARMUP, RECENT, LEAST)
+    parts = fold(len(history), WARMUP, RECENT, LEAST, LAG)
     if parts is None:
         return evidence, -1
     before, now = (_read(history[part]) for part in parts)

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal
 from argus_gym.evidence import Evidence, Wanted
 from argus_gym.records import RetestItem, RoundRecord, Verdict
 
-__all__ = ["ANSWERS", "EVIDENCE", "Rule", "label", "mean_delta"]
+__all__ = ["ANSWERS", "EVIDENCE", "Rule", "label", "mean_delta", "undecidable"]
 
 EVIDENCE = ("anchors", "consensus")
 ANSWERS = 128
@@ -47,7 +47,7 @@ class Rule(ABC):
             raise ValueError(f"alpha must be in (0, 1), got {alpha!r}")
         self.alpha = float(alpha)
 
-    def start(self, rounds: int) -> None:
+    def start(self, rounds: int) -> None:  # noqa: B027
         """Forget the last run; ``rounds`` is how many the next one has, >= 1."""
 
     @abstractmethod
@@ -58,7 +58,7 @@ class Rule(ABC):
         """Return a JSON-ready copy of what the rule remembers between rounds."""
         return {}
 
-    def load_state(self, state: Mapping[str, Any]) -> None:
+    def load_state(self, state: Mapping[str, Any]) -> None:  # noqa: B027
         """Restore what :meth:`state` returned."""
 
     # For subclasses
@@ -114,6 +114,22 @@ class Rule(ABC):
 def mean_delta(items: Sequence[RetestItem]) -> float:
     """Return the mean paired difference, after minus before, in [-1, 1]; NaN without items."""
     return sum(item.delta for item in items) / len(items) if items else NAN
+
+
+def undecidable(items: Sequence[RetestItem]) -> str:
+    """Say why these items cannot tell a step from no step; empty where they can."""
+    if not items:
+        return "nothing was retested"
+    if len(items) == 1:
+        return "one retest decides nothing"
+    if any(item.delta for item in items):
+        return ""
+    rights = {item.right_after / item.chains for item in items}
+    if rights == {1.0}:
+        return "every item was solved before and after: too easy to show a change"
+    if rights == {0.0}:
+        return "every item was failed before and after: too hard to show a change"
+    return "every item was answered alike before and after"
 
 
 def label(gauge: float, down: bool) -> str:

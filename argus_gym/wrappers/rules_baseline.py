@@ -8,7 +8,7 @@ import numpy as np
 from argus_gym.evidence import Evidence, Wanted
 from argus_gym.gauges import paired
 from argus_gym.records import RetestItem, Verdict
-from argus_gym.wrappers.rule import ANSWERS, Rule, mean_delta
+from argus_gym.wrappers.rule import ANSWERS, Rule, mean_delta, undecidable
 
 __all__ = ["HillClimb", "McNemar", "Never", "Pace", "commit_evidence"]
 
@@ -40,9 +40,10 @@ class HillClimb(Rule):
         wanted = self.more(evidence, ANSWERS)
         if wanted is not None:
             return wanted
-        delta = mean_delta(self.items(evidence.retests))
-        if math.isnan(delta):
-            return self.verdict(evidence, "UNDECIDED", "nothing was retested", {})
+        items = self.items(evidence.retests)
+        delta, reason = mean_delta(items), undecidable(items)
+        if reason:
+            return self.verdict(evidence, "UNDECIDED", reason, {})
         text = f"retests changed by {delta:+.3f}"
         if delta < 0:
             return self.verdict(evidence, "REFUSE", text, {}, severity=1.0)
@@ -67,11 +68,10 @@ class McNemar(Rule):
         items = self.items(evidence.retests)
         test = paired(items)
         numbers = {"p": test.p_down}
-        if not any(item.delta for item in items):
-            reason = "no item was answered differently" if items else "nothing was retested"
-            return self.verdict(evidence, "UNDECIDED", reason, numbers)
-        if 0.5 ** sum(item.delta != 0 for item in items) > self.alpha:
+        reason = undecidable(items)
+        if not reason and 0.5 ** sum(item.delta != 0 for item in items) > self.alpha:
             reason = "too few items were answered differently for this test to refuse"
+        if reason:
             return self.verdict(evidence, "UNDECIDED", reason, numbers)
         text = f"retests changed by {test.delta:+.3f}, p = {test.p_down:.3f}"
         if test.p_down <= self.alpha:
@@ -122,8 +122,8 @@ class Pace(Rule):
         if wanted is not None and not enough:
             return wanted
         numbers = {"e": math.exp(min(log_e, 700.0)), "answers": float(asked)}
-        if not any(item.delta for item in items):
-            reason = "no item was answered differently" if items else "nothing was retested"
+        reason = undecidable(items)
+        if reason:
             return self.verdict(evidence, "UNDECIDED", reason, numbers)
         text = f"e-value {numbers['e']:.3g} for an improvement, {1 / self.alpha:.3g} needed"
         if enough:

@@ -8,9 +8,9 @@ import numpy as np
 
 from argus_gym.evidence import Evidence
 from argus_gym.records import RetestItem, Verdict
-from argus_gym.wrappers.rule import Rule, mean_delta
+from argus_gym.wrappers.rule import Rule, mean_delta, undecidable
 
-__all__ = ["Published", "Stability", "V34", "z_score"]
+__all__ = ["V34", "Published", "Stability", "z_score"]
 
 SHORT = 1e-12
 Z = -2.5
@@ -39,19 +39,18 @@ class Published(Rule):
 
     def decide(self, evidence: Evidence) -> Verdict:
         """Return the verdict; never asks for more."""
-        epi, trend = evidence.gauges["epi_train"], mean_delta(self.items(evidence.retests))
+        items = self.items(evidence.retests)
+        epi, trend = evidence.gauges["epi_train"], mean_delta(items)
         past = [r.gauges["epi_train"] for r in evidence.history]
         past = [value for value in past if math.isfinite(value)]
         z = z_score(epi, past)
         numbers = {"epi": epi, "trend": trend, "z": z}
-        reason = ""
+        reason = undecidable(items)
         if not math.isfinite(epi):
             reason = "the learner reported no epi gain"
-        elif math.isnan(trend):
-            reason = "nothing was retested"
-        elif len(past) < self.least_rounds:
+        elif not reason and len(past) < self.least_rounds:
             reason = f"{len(past)} earlier rounds, {self.least_rounds} needed"
-        elif math.isnan(z):
+        elif not reason and math.isnan(z):
             reason = "the epi gain never varied"
         if reason:
             return self.verdict(evidence, "UNDECIDED", reason, numbers)
@@ -83,12 +82,12 @@ class V34(Rule):
         early = len(past) < self.least_rounds
         z = math.nan if early else z_score(trend, past)
         numbers = {"epi": epi, "trend": trend, "z": z}
-        reason = ""
+        reason = undecidable(items)
         if len(items) < self.least_retests:
             reason = f"{len(items)} retests, {self.least_retests} needed"
         elif not math.isfinite(epi):
             reason = "the learner reported no epi gain"
-        elif not early and math.isnan(z):
+        elif not reason and not early and math.isnan(z):
             reason = "the retest trend never varied"
         if reason:
             return self.verdict(evidence, "UNDECIDED", reason, numbers)

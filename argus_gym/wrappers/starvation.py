@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from argus_gym.defences import Defence
 from argus_gym.records import LearnReport, RoundRecord
 from argus_gym.wrappers.base import Finding, LieDetector
-from argus_gym.wrappers.evidence_tools import finite, fold, rise_tail, surprise
+from argus_gym.wrappers.evidence_tools import fold, mean, rise_tail, surprise
 
 __all__ = ["StarvationDetector"]
 
-WARMUP, RECENT, LEAST = 1, 2, 3
-HELDOUT_SPREAD, SHARE_SPREAD = 0.2, 0.1
+WARMUP, RECENT, LEAST, LAG = 1, 2, 3, 0
+HELDOUT_SPREAD, SHARE_SPREAD = 0.2, 0.2
 
 
 class StarvationDetector(LieDetector):
@@ -19,9 +19,10 @@ class StarvationDetector(LieDetector):
 
     Read are the learning gauges of the last two rounds: the gain on held-out pairs as a multiple
     of its own past mean, and as a share of the gain on trained pairs. Each is held against its
-    past by a moderated t test, one-sided for a fall, and the larger p counts: a learner that slows
-    down loses both gains alike, and a pair that is learnt by heart now and then costs the held-out
-    gain nothing. The score is ``-log10(p) / 10``, 0 unless trained pairs still gain. How far
+    past by a moderated t test, one-sided for a fall. The larger p counts, of the two readings and
+    of the two rounds, squared for the rounds: a learner that slows down loses both gains alike, a
+    pair learnt by heart now and then costs the held-out gain nothing, and one odd held-out pair
+    spoils one round and not the next. The score is ``-log10(p) / 10``, 0 unless trained pairs still gain. How far
     replayed pairs lie below new ones before the step, and the replayed share of the batch, are
     evidence and not part of the score: both move by far less than they scatter.
 
@@ -41,7 +42,7 @@ class StarvationDetector(LieDetector):
     lie = "C"
     name = "starvation"
     defence = Defence.DECAY_REPLAY
-    default_threshold = 0.3
+    default_threshold = 0.37
 
     def score(self, history: Sequence[RoundRecord]) -> float:
         """Return ``-log10(p) / 10`` of the last two rounds' gains, NaN in the first five rounds."""
@@ -72,24 +73,32 @@ def _evidence(history: Sequence[RoundRecord]) -> dict[str, float]:
         "replay_gap": _gap(report),
         "replay_share": history[-1].replayed / batch if batch else math.nan,
     }
-    parts = fold(len(history), WARMUP, RECENT, LEAST)
+    parts = fold(len(history), WARMUP, RECENT, LEAST, LAG)
     if parts is None:
         return evidence
     past, recent = parts
-    known = finite(held[past])
-    usual = sum(known) / len(known) if known else math.nan
-    evidence["heldout_past"] = usual
+    evidence["heldout_past"] = usual = mean(held[past])
     # A held-out gain that was never there cannot be lost.
     if not usual > 0:
         return evidence
     fall = [-v / usual for v in held]
     lost = [-h / t if t > 0 else math.nan for h, t in zip(held, train, strict=True)]
-    evidence["p_heldout"] = rise_tail(fall[recent], fall[past], HELDOUT_SPREAD)
-    evidence["p_share"] = rise_tail(lost[recent], lost[past], SHARE_SPREAD)
+    evidence["p_heldout"] = _both(fall[recent], fall[past], HELDOUT_SPREAD)
+    evidence["p_share"] = _both(lost[recent], lost[past], SHARE_SPREAD)
     evidence["p"] = max(evidence["p_heldout"], evidence["p_share"])
     if train[-1] <= 0:
         evidence["p"] = 1.0
     return evidence
+
+
+def _both(now: Sequence[float], past: Sequence[float], spread: float) -> float:
+    """Return the p-value that every one of the rounds under test is as high as the lowest of them.
+
+    One odd pair can move a round's mean by ten standard deviations, but not the next round's too.
+    """
+    tails = [rise_tail([value], past, spread) for value in now]
+    known = [p for p in tails if not math.isnan(p)]
+    return max(known) ** len(tails) if len(known) == len(tails) else math.nan
 
 
 def _gain(pair: tuple[float, float]) -> float:
