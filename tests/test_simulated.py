@@ -194,3 +194,15 @@ def test_any_text_gets_k_chains(text, k):
     agent = SimulatedAgent(0)
     assert len(agent.solve(text, k).chains) == k
     assert agent.nll(text, Chain("", None)) >= 0
+
+
+def test_a_higher_temperature_loosens_the_mode():
+    agent = SimulatedAgent(0, parsed=True)
+    agent.latent.diversity = 0.3
+
+    def variety(temperature):
+        agent.temperature = temperature
+        scores = [consensus.score(agent.solve(p.text, 14).chains).variety for p in POOL]
+        return sum(scores) / len(scores)
+
+    assert variety(1.0) < variety(2.0) < variety(3.0)

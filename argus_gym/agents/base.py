@@ -25,7 +25,11 @@ JUDGED = ("round", "lies", "verdict")
 
 @runtime_checkable
 class Agent(Protocol):
-    """A model that proposes problems, solves them and learns from its own chains."""
+    """A model that proposes problems, solves them and learns from its own chains.
+
+    One with an attribute ``temperature`` is told the sampling temperature asked for before each
+    ``solve``; 1 is its own default.
+    """
 
     def propose(self, obs: Mapping[str, Any], info: Mapping[str, Any]) -> str | Proposal:
         """Return a new problem, aimed at ``obs["target"]``, with ``obs["context"]`` as example."""
@@ -101,6 +105,8 @@ def rollout(
             if phase == Phase.RETEST and info["retest"]["weights"] != weights:
                 points[weights], weights = agent.snapshot(), info["retest"]["weights"]
                 agent.restore(points[weights])
+            if hasattr(agent, "temperature"):
+                agent.temperature = float(obs["request"][1])
             action = agent.solve(obs["problem"], int(obs["request"][0]))
         obs, reward, terminated, truncated, info = env.step(action)
         over = terminated or truncated

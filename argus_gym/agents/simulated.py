@@ -125,7 +125,7 @@ class SimulatedAgent:
         self, seed: int = 0, dynamics: Dynamics | None = None, parsed: bool = False
     ) -> None:
         self.dynamics = dynamics or Dynamics()
-        self.parsed = parsed
+        self.parsed, self.temperature = parsed, 1.0
         start, self._rng = (
             np.random.default_rng(s) for s in np.random.SeedSequence((seed, 0x51)).spawn(2)
         )
@@ -170,7 +170,7 @@ class SimulatedAgent:
         n, state = len(read.mode), self.latent
         chances = self._chances(read)
         draws = self._rng.random((k, n + 2))
-        own = draws[:, 0] < state.diversity
+        own = draws[:, 0] < state.diversity * self.temperature
         draws[~own, 2:] = read.mode
         fates = self._fates(read.family, draws[:, 2:], chances)
         slipped: np.ndarray = np.any(fates, axis=1)

@@ -11,6 +11,7 @@ from argus_gym.premise.words import DETERMINERS, FUNCTION_WORDS, INDIVISIBLE, si
 __all__ = ["counts"]
 
 _SIGNED_SENTENCE = wordset(
+    "intercept root roots polynomial quadratic graph parabola sequence matrix vector real "
     "temperature temperatures celsius fahrenheit degree degrees ° elevation altitude sea "
     "underground depth balance account overdraft overdrawn overdrawing debt debit owes profit "
     "profits loss losses net change changed growth return returns voltage volt volts equation "
@@ -27,6 +28,7 @@ _AVERAGED = wordset(
     "about typical typically estimated for"
 )
 _FORMULA = frozenset(("\\", "{", "^", "_"))
+_GROUPS = wordset("groups rows teams packs sets piles boxes bags stacks bunches")
 _COUNTED = frozenset(("#", "$", "%"))
 _AGE = frozenset(("old", "age", "older", "younger"))
 _SHARED_OUT = frozenset(("into", "among", "amongst", "between"))
@@ -76,7 +78,7 @@ def _negative(reading: Reading, i: int) -> tuple[int, str] | None:
         return end, "a quantity of things cannot be negative"
     if not _AGE.isdisjoint(around):
         return i, "an age cannot be negative"
-    if i and words[i - 1] == "of" and i > 1 and singular(words[i - 2]):
+    if i > 1 and words[i - 1] == "of" and words[i - 2] in _GROUPS:
         return i, "a group cannot have a negative size"
     return None
 
@@ -104,7 +106,7 @@ def _zero(reading: Reading, i: int) -> tuple[int, str] | None:
         return i + 1, reason
     if noun and before == "every":
         return i + 1, reason
-    if before == "of" and before2 in ("groups", "rows", "teams", "packs", "sets", "piles", "boxes"):
+    if before == "of" and before2 in _GROUPS:
         return i, reason
     if words[i + 1 : i + 3] == ["in", "each"] and _SHARED_OUT & set(words[max(0, i - 6) : i]):
         return i + 2, reason

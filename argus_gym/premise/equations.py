@@ -24,8 +24,7 @@ _OPEN_LEFT = wordset(
 )
 _OPEN_RIGHT = wordset(
     "more less fewer times of greater larger smaller older younger higher longer shorter "
-    "taller heavier lighter remainder r mod modulo base with { \\ ^ _ % ~ ! + - * / < > x and "
-    "or"
+    "taller heavier lighter remainder r mod modulo base with { \\ ^ _ % ~ ! + - * / < > x or"
 )
 _STOPS = wordset(". , ; : ? ! as so if")
 _STATES = re.compile(
@@ -114,10 +113,10 @@ def _phrases(reading: Reading) -> Iterator[Claim]:
                 result = _RESULTS[name](operands)
             except Unreadable:
                 continue
-            agrees = _agrees(result, values[stated], reading.places.get(stated, 0))
-            if name == "difference" and not agrees:
-                agrees = _agrees(-result, values[stated], reading.places.get(stated, 0))
-            if not agrees:
+            said, places = exact(values[stated]), reading.places.get(stated, 0)
+            # the difference of 3 and 5 is 2 as well as -2
+            either = name == "difference" and _agrees(-result, said, places)
+            if not either and not _agrees(result, said, places):
                 reason = f"the result is {_show(result)}, not {_show(values[stated])}"
                 yield Claim("equation", first, stated, reason)
 
@@ -143,11 +142,9 @@ def _chain(reading: Reading, first: int, end: int) -> Iterator[Claim]:
     words = reading.words
     sides: list[tuple[int, int]] = []
     left = first
-    symbol = False
     for i in range(first, end + 1):
         if i == end or words[i] in _EQUALS:
             sides.append((left, i - 1))
-            symbol = symbol or (i < end and words[i] == "=")
             left = i + 1
         elif words[i] in _FILLERS:
             left = i + 1
@@ -204,8 +201,6 @@ def _continued(words: list[str], i: int) -> bool:
     if i >= len(words):
         return False
     word = words[i]
-    if word == "and":
-        return False
     return word in _OPEN_RIGHT or (len(word) == 1 and word.isalpha())
 
 
@@ -215,7 +210,7 @@ def _written_as_fraction(reading: Reading, i: int) -> bool:
 
 def _agrees(result: Any, stated: Any, places: int) -> bool:
     """Whether ``stated`` is ``result``, exactly or as a decimal rounded to its last place."""
-    gap = abs(result - (stated if hasattr(stated, "p") else exact(stated)))
+    gap = abs(result - stated)
     return bool(gap == 0) or bool(places and gap * 10**places < 1)
 
 

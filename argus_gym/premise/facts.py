@@ -99,6 +99,7 @@ def _closes(words: list[str], *pair: Fact) -> bool:
 
 
 def _fact(reading: Reading, i: int) -> Fact | None:
+    """Return what the number at ``i`` says of something, where it states an attribute."""
     words, n = reading.words, len(reading.words)
     k = i - 1
     while k >= 0 and words[k] in _ADVERBS:
@@ -131,18 +132,19 @@ def _fact(reading: Reading, i: int) -> Fact | None:
 def _built(
     reading: Reading, i: int, attribute: str, verb: int, last: int, begin: int = -1
 ) -> Fact | None:
+    """Return the fact of the number at ``i`` about what stands between ``begin`` and ``verb``."""
     words = reading.words
     if begin < 0:
         begin = verb
         while begin > 0 and verb - begin <= _MAX_ENTITY and words[begin - 1] not in _BREAKS:
             begin -= 1
-    first = begin
-    return _named(reading, i, attribute, tuple(words[begin:verb]), first, last)
+    return _named(reading, i, attribute, tuple(words[begin:verb]), begin, last)
 
 
 def _named(
     reading: Reading, i: int, attribute: str, entity: tuple[str, ...], first: int, last: int
 ) -> Fact | None:
+    """Return the fact, ``None`` where the entity has no plain name or more follows the number."""
     words = reading.words
     name = tuple(w for w in entity if w not in DETERMINERS and w not in ("a", "an", "also"))
     if not 0 < len(name) <= _MAX_ENTITY or any(not w.replace("'", "").isalpha() for w in name):
@@ -215,6 +217,7 @@ def _label(words: list[str], s: Statement) -> tuple[str, ...]:
 
 
 def _may_be(opening: Statement, s: Statement) -> bool:
+    """Whether ``s`` may be about the quantity that the opening states."""
     if s.verb == "lose" or (s.rate != opening.rate and s.noun not in MEASURES):
         return False
     if not {s.verb, opening.verb} <= {"have", "gain"}:

@@ -24,7 +24,6 @@ _BEYOND = wordset(
     "strength limit minimum need needs score past estimate forecast plan volume area same "
     "energy intake allowance"
 )
-_LEAD = frozenset(("to", "is", "was", "by", "at", "equals", "than", "earns", "makes", "be"))
 _CUT = wordset(
     "decreased decreases dropped drops fell falls reduced reduces declined declines shrank "
     "shrunk shrinks cut lowered lowers discounted"

@@ -36,7 +36,12 @@ class CurriculumCollapseDetector(LieDetector):
     Raises:
         ValueError: If ``threshold`` is outside [0, 1].
 
-    Measured: see ``docs/lies/curriculum_collapse.md``.
+    Measured (tuning seeds, severity 1, 95 % intervals): detected within 3 rounds of onset in 38
+    of 40 planted runs, 95 % [83.5, 98.6]; false alarms in quiet 15-round runs: 0 of 40 quiet
+    runs with two harmless defences each, 0 % [0, 8.8]; without a defence it cannot fire. At the
+    same false-alarm rate a z test on the mean reward catches 100 %, and 93 % a round earlier,
+    but fires on B, E, I and K too. Confusion and conditions:
+    ``docs/lies/curriculum_collapse.md``.
     Cannot see: a collapse that begins after the defence has ended, and whether the defence is the
     cause or only came first.
     """

@@ -38,7 +38,11 @@ class DriftDetector(LieDetector):
     Raises:
         ValueError: If ``threshold`` is outside [0, 1].
 
-    Measured: see ``docs/lies/drift.md``.
+    Measured (tuning seeds, severity 1, 95 % intervals): detected within 3 rounds of onset in 37
+    of 40 planted runs, 92.5 % [80.1, 97.4]; false alarms in quiet 15-round runs: 1 of 240, 0.4
+    % [0.1, 2.3]. At the same false-alarm rate a z test on the mean reward catches 10 %, on the
+    frontier share 7 %, on anchor accuracy 3 %. Confusion and conditions:
+    ``docs/lies/drift.md``.
     Cannot see: a proposer that was collapsed from the start, one that always obeys the planner,
     and sameness within one type that changes neither cluster nor length.
     """

@@ -40,7 +40,11 @@ class PlateauDetector(LieDetector):
     Raises:
         ValueError: If ``threshold`` is outside [0, 1].
 
-    Measured: see ``docs/lies/plateau.md``.
+    Measured (tuning seeds, severity 1, 95 % intervals): detected within 3 rounds of onset in 84
+    of 100 planted runs, 84 % [75.6, 89.9]; 100 % within five; false alarms in quiet 15-round
+    runs: 2 of 240, 0.8 % [0.2, 3.0]. At the same false-alarm rate z tests and CUSUM on mean
+    reward, anchor accuracy and frontier share catch at most 1 %. Confusion and conditions:
+    ``docs/lies/plateau.md``.
     Cannot see: capture by the planner itself (its targets are taken as given), and two clusters
     that share the capture. A proposer that drifts (lie A) to a kind that does not improve is both.
     """

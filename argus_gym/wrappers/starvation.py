@@ -34,7 +34,10 @@ class StarvationDetector(LieDetector):
     Raises:
         ValueError: If ``threshold`` is outside [0, 1].
 
-    Measured: see ``docs/lies/starvation.md``.
+    Measured (tuning seeds, severity 1, 95 % intervals): detected within 3 rounds of onset in 40
+    of 40 planted runs, 100 % [91.2, 100]; false alarms in quiet 15-round runs: 0 of 240, 0 %
+    [0, 1.6]. At the same false-alarm rate z tests and CUSUM on mean reward, anchor accuracy and
+    frontier share catch none. Confusion and conditions: ``docs/lies/starvation.md``.
     Cannot see: a learner that memorises from its first step, and one whose report has no held-out
     pairs (it scores NaN).
     """
@@ -85,9 +88,10 @@ def _evidence(history: Sequence[RoundRecord]) -> dict[str, float]:
     lost = [-h / t if t > 0 else math.nan for h, t in zip(held, train, strict=True)]
     evidence["p_heldout"] = _both(fall[recent], fall[past], HELDOUT_SPREAD)
     evidence["p_share"] = _both(lost[recent], lost[past], SHARE_SPREAD)
-    evidence["p"] = max(evidence["p_heldout"], evidence["p_share"])
     if train[-1] <= 0:
         evidence["p"] = 1.0
+    elif not math.isnan(evidence["p_share"] + evidence["p_heldout"]):
+        evidence["p"] = max(evidence["p_heldout"], evidence["p_share"])
     return evidence
 
 
