@@ -1,4 +1,4 @@
-"""Tail probabilities: equal to SciPy's where there is one, NaN where there is nothing to compare."""
+"""Tail probabilities: SciPy's where there is one, NaN where there is nothing to compare."""
 
 import math
 

@@ -9,13 +9,12 @@ rule's errors have the consequences they would have.
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
 from argus_gym.evidence import Evidence, Wanted
-from argus_gym.records import RetestItem, Verdict
+from argus_gym.records import LearnReport, RetestItem, RoundRecord, Verdict
 from argus_gym.wrappers.rule import Rule
 
 __all__ = [
@@ -149,7 +148,7 @@ class _Loop:
         self.steps = steps
         self.weights = Weights(0.5, np.zeros(CLUSTERS), np.zeros(POOL))
         self.certified = self.weights
-        self.history: list[Any] = []
+        self.history: list[RoundRecord] = []
 
     def rates(self, weights: Weights, at: np.ndarray) -> np.ndarray:
         level = weights.accuracy + weights.cluster[self.clusters[at]]
@@ -199,7 +198,7 @@ class _Loop:
             )
             answer = self.rule.decide(evidence)
             if isinstance(answer, Verdict):
-                self.history.append(SimpleNamespace(retests=tuple(retests), gauges=evidence.gauges))
+                self.history.append(_record(evidence, answer))
                 return answer, spent
             taken = _taken(answer, open_, self.names)
             retests += self.asked(before, after, taken)
@@ -235,6 +234,26 @@ def item(
     """Return a retested item; ``before`` and ``after`` are right chains."""
     return RetestItem(
         problem, cluster, anchor, chains, before, after, before / chains, after / chains
+    )
+
+
+def _record(evidence: Evidence, verdict: Verdict) -> RoundRecord:
+    return RoundRecord(
+        round=evidence.round,
+        problems=(),
+        retests=evidence.retests,
+        report=LearnReport(),
+        trained=0,
+        replayed=0,
+        heldout=0,
+        mean_reward=math.nan,
+        skill=math.nan,
+        gauges=evidence.gauges,
+        map={},
+        request=(CHAINS, 1.0),
+        answers={"retest": evidence.answers},
+        tokens={},
+        verdict=verdict,
     )
 
 

@@ -191,7 +191,7 @@ def _statement(
     after = words[last + 1]
     of = after == "of"
     if of and not noun:
-        # "14 of the movies"
+        # "5 of the pens"
         noun = singular(words[last + 2 + (words[last + 2] in DETERMINERS)])
     if not rate:
         rate = (last > i and after in ("a", "an")) or before in _RATE

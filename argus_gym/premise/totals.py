@@ -127,7 +127,7 @@ def _opened(words: list[str], total: Statement) -> bool:
 
 
 def _contained(reading: Reading, total: Statement, after: list[Statement]) -> Iterator[Claim]:
-    """``There are 10 peaches. Each basket has 9 red peaches and 6 green peaches``."""
+    """``There are 14 shells. Each bowl has 12 large shells and 5 small shells``."""
     words = reading.words
     inside: list[Statement] = []
     if total.definite or total.rate:
@@ -148,7 +148,7 @@ def overdraws(reading: Reading, found: list[Statement]) -> Iterator[Claim]:
     """Yield what is given away, eaten, sold or lost although there is not so much of it.
 
     A story that is not asked what is left may leave out what came in, so it is not held to its
-    account unless the loss is said to be a part (``91 of them``) or follows in the same sentence.
+    account unless the loss is said to be a part (``55 of them``) or follows in the same sentence.
     """
     balanced = asks_balance(reading.words)
     for k, loss in enumerate(found):

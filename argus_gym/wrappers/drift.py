@@ -4,6 +4,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Hashable, Sequence
+from functools import lru_cache
 
 from argus_gym.defences import Defence
 from argus_gym.records import ProblemRecord, RoundRecord
@@ -88,7 +89,12 @@ def _evidence(history: Sequence[RoundRecord]) -> dict[str, float]:
 
 
 def _type(problem: ProblemRecord) -> tuple[int, int]:
-    return problem.cluster, len(_SENTENCE.findall(problem.problem))
+    return problem.cluster, _sentences(problem.problem)
+
+
+@lru_cache(maxsize=2048)
+def _sentences(text: str) -> int:
+    return len(_SENTENCE.findall(text))
 
 
 def _concentration(types: Sequence[Hashable]) -> float:

@@ -48,9 +48,9 @@ class NoveltyDetector(LieDetector):
 
     Measured (tuning seeds, severity 1, 95 % intervals): detected within 3 rounds of onset in 40
     of 40 planted runs, 100 % [91.2, 100]; false alarms in quiet 15-round runs: 0 of 240, 0 %
-    [0, 1.6]. At the same false-alarm rate a z test on the mean reward catches as many (100 %)
-    and no earlier, but fires on E, H and I as well. Confusion and conditions:
-    ``docs/lies/novelty.md``.
+    [0, 1.6]. At the same false-alarm rate a z test on the mean reward catches 100 %, all of
+    them one round after onset against 93 %, but fires on E, H and I as well. Confusion and
+    conditions: ``docs/lies/novelty.md``.
     Cannot see: sameness from the start. Without anchors it also fires on real progress. It does
     not tell lies B, I and K apart, which all sharpen chains.
     """

@@ -115,20 +115,21 @@ class Stability(Rule):
 
     def decide(self, evidence: Evidence) -> Verdict:
         """Return the verdict; never asks for more."""
-        rounds = [self.items(r.retests) for r in evidence.history]
-        rounds = [items for items in [*rounds, self.items(evidence.retests)] if len(items) > 1]
+        items = self.items(evidence.retests)
+        rounds = [*(self.items(r.retests) for r in evidence.history), items]
+        rounds = [tests for tests in rounds if len(tests) > 1]
         n = len(rounds)
-        expected = float(np.mean([_squared_error(items) for items in rounds])) if n else math.nan
-        reason = ""
-        if n < self.least_rounds:
+        expected = float(np.mean([_squared_error(tests) for tests in rounds])) if n else math.nan
+        reason = undecidable(items)
+        if not reason and n < self.least_rounds:
             reason = f"{n} rounds with two retests, {self.least_rounds} needed"
-        elif expected <= SHORT:
-            reason = "every item was answered alike before and after in every round"
+        elif not reason and expected <= SHORT:
+            reason = "every item changed alike in every round"
         if reason:
             return self.verdict(evidence, "UNDECIDED", reason, {"rounds": float(n)})
         from scipy.special import chdtr
 
-        seen = float(np.var([mean_delta(items) for items in rounds], ddof=1))
+        seen = float(np.var([mean_delta(tests) for tests in rounds], ddof=1))
         tail = float(chdtr(n - 1, (n - 1) * seen / expected))
         numbers = {"rounds": float(n), "seen": seen, "expected": expected, "p": tail}
         text = f"variance of the retest trend {seen:.2g}, {expected:.2g} expected (p = {tail:.3f})"

@@ -17,14 +17,15 @@ HELDOUT_SPREAD, SHARE_SPREAD = 0.2, 0.2
 class StarvationDetector(LieDetector):
     """Flags training that only memorises what it trains on (lie C).
 
-    Read are the learning gauges of the last two rounds: the gain on held-out pairs as a multiple
-    of its own past mean, and as a share of the gain on trained pairs. Each is held against its
-    past by a moderated t test, one-sided for a fall. The larger p counts, of the two readings and
-    of the two rounds, squared for the rounds: a learner that slows down loses both gains alike, a
-    pair learnt by heart now and then costs the held-out gain nothing, and one odd held-out pair
-    spoils one round and not the next. The score is ``-log10(p) / 10``, 0 unless trained pairs still gain. How far
-    replayed pairs lie below new ones before the step, and the replayed share of the batch, are
-    evidence and not part of the score: both move by far less than they scatter.
+    Read are the learning gauges of the last two rounds: the gain on held-out pairs as a
+    multiple of its own past mean, and as a share of the gain on trained pairs. Each is held
+    against its past by a moderated t test, one-sided for a fall. The larger p counts, of the
+    two readings and of the two rounds, squared for the rounds: a learner that slows down loses
+    both gains alike, a pair learnt by heart now and then costs the held-out gain nothing, and
+    one odd held-out pair spoils one round and not the next. The score is ``-log10(p) / 10``, 0
+    unless trained pairs still gain. How far replayed pairs lie below new ones before the step,
+    and the replayed share of the batch, are evidence and not part of the score: the one moves by
+    no more than it scatters, the other is the environment's setting.
 
     Args:
         env: The environment to watch; transitions pass through unchanged.
