@@ -6,6 +6,7 @@ import shlex
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from importlib import import_module
 from io import TextIOWrapper
 from pathlib import Path
@@ -97,6 +98,12 @@ def _run(
             help="uniform, weakest, learning_progress or most_learnable. [default: most_learnable]"
         ),
     ] = None,
+    stack: Annotated[
+        str | None, typer.Option(help="v4, v3.5, v3.4 or no-metacognition. [default: v4]")
+    ] = None,
+    compare: Annotated[
+        str | None, typer.Option(help="Run this stack as well and print both side by side.")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="New folder that keeps the run.")] = None,
     resume: Annotated[Path | None, typer.Option(help="Continue the run in this folder.")] = None,
     as_json: JSON = False,
@@ -112,6 +119,7 @@ def _run(
         "agent": agent,
         "chains": None if chains is None else str(chains),
         "planner": planner,
+        "stack": stack,
     }
     given: dict[str, Any] = {name: v for name, v in options.items() if v is not None}
     folder = resume or out
@@ -129,6 +137,11 @@ def _run(
                 result = runs.run(config, out=out, on_round=on_round)
             else:
                 result = runs.resume(resume, given=given, on_round=on_round)
+        other = None
+        if compare is not None:
+            second = replace(config, stack=compare)
+            with _progress(0, config.rounds, quiet) as on_round:
+                other = runs.run(second, on_round=on_round)
     except InputError as error:
         _stop(str(error), 2, "run")
     except KeyboardInterrupt:
@@ -137,7 +150,16 @@ def _run(
         _stop(f"interrupted; {again if kept else 'nothing was kept'}", 130, "run")
     if finished:
         print(f"{resume} is finished: nothing to continue", file=sys.stderr)
-    _report(result, as_json)
+    if other is None:
+        _report(result, as_json)
+    elif as_json:
+        _print_json({config.stack: result.summary, str(compare): other.summary})
+    else:
+        from argus_gym.comparison import side_by_side
+
+        _report(result, as_json)
+        pair = {config.stack: result, str(compare): other}
+        _console(sys.stdout).print(side_by_side(pair))
 
 
 @app.command(

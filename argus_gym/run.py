@@ -21,6 +21,7 @@ from argus_gym.receipt import compare, summarise
 from argus_gym.records import RoundRecord, Value, decode, encode
 from argus_gym.run_data import CONFIG, read_config
 from argus_gym.spaces import MAX_K
+from argus_gym.wrappers import stack
 
 __all__ = ["RunConfig", "resume", "run", "stored_config"]
 
@@ -47,6 +48,7 @@ class RunConfig:
         agent: ``simulated`` or ``replay``.
         chains: File or folder of recorded chain sets, for ``replay`` only.
         planner: Name of a planner in :mod:`argus_gym.planner`.
+        stack: Detectors, gate and monitors: a name in :data:`argus_gym.wrappers.STACKS`.
 
     Raises:
         InputError: If a setting is outside its range; it is a ``ValueError``.
@@ -59,6 +61,7 @@ class RunConfig:
     agent: str = "simulated"
     chains: str | None = None
     planner: str = "most_learnable"
+    stack: str = "v4"
 
     def __post_init__(self) -> None:
         for name, least in (("seed", 0), ("rounds", 1), ("problems", 1), ("k", 1)):
@@ -195,6 +198,7 @@ def _prepare(config: RunConfig) -> Setup:
             planner=config.planner,
             **options,
         )
+        env = stack(env, config.stack)
     except OSError as error:
         raise InputError(f"cannot read {error.filename}: {error.strerror}") from error
     except InputError:
@@ -256,7 +260,7 @@ def _play(setup: Setup, folder: RunFolder | None, on_round: OnRound | None) -> R
         terminated = bool(played.summary["terminated"])
     after = _right(agent, report, setup.samples)
     external = compare(before, after, setup.samples) if report else None
-    meta = {name: settings[name] for name in ("seed", "agent", "planner", "k")}
+    meta = {name: settings[name] for name in ("seed", "agent", "planner", "stack", "k")}
     summary = summarise(base.history, external, **meta, terminated=terminated)
     if folder is not None:
         problems = [problem for problem, _ in report]

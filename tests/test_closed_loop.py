@@ -27,7 +27,7 @@ def test_the_scale_gives_the_accuracy_asked_for():
 
 
 def test_never_and_the_oracle_bracket_the_worlds():
-    runs = 300
+    runs = 150
     for name, never, oracle in (
         ("honest", 15.0, 15.0),
         ("bad steps of -5", -1.5, 13.5),
@@ -50,12 +50,12 @@ def test_the_same_seed_gives_the_same_run_and_the_same_bad_steps_for_every_rule(
 def test_certified_keeps_what_other_rules_lose():
     worlds = ("bad steps of -5", "bad steps of -10", "honest")
     means = {
-        world: np.mean([p.change for p in play(WORLDS[world], rule("certified"), 500, 60)])
+        world: np.mean([p.change for p in play(WORLDS[world], rule("certified"), 500, 40)])
         for world in worlds
     }
-    assert means["bad steps of -5"] > 5 and means["bad steps of -10"] > 10.5
+    assert means["bad steps of -5"] > 4.5 and means["bad steps of -10"] > 10
     assert means["honest"] > 14.2
-    climb = np.mean([p.change for p in play(WORLDS["honest"], rule("hill_climb"), 500, 60)])
+    climb = np.mean([p.change for p in play(WORLDS["honest"], rule("hill_climb"), 500, 40)])
     assert climb < 10
 
 
@@ -66,15 +66,15 @@ def test_a_slide_is_caught_and_a_lost_cluster_is_found_again():
     last = play(WORLDS["slide of -1 a round"], rule("mcnemar"), 500, 40)
     assert np.mean([p.change for p in last]) < np.mean([p.change for p in slides]) - 10
     world = WORLDS["-30 in one of ten clusters"]
-    delays = [p.undone - world.onset for p in play(world, rule("certified"), 500, 60)]
+    delays = [p.undone - world.onset for p in play(world, rule("certified"), 500, 40)]
     assert np.median(np.nan_to_num(delays, nan=99)) <= 5
 
 
 def test_drift_leaves_honest_and_unchanged_runs_alone():
     for name in ("honest", "unchanged", "honest, items shuffled"):
-        plays = play(WORLDS[name], rule("certified"), 800, 60)
+        plays = play(WORLDS[name], rule("certified"), 800, 30)
         alarms = sum(any(v.target == "certified" for v in p.verdicts) for p in plays)
-        assert alarms <= 6, name
+        assert alarms <= 4, name
 
 
 def test_a_loss_that_nobody_undoes_stays():
@@ -83,7 +83,7 @@ def test_a_loss_that_nobody_undoes_stays():
 
 
 def test_power_agrees_with_the_binomial_figures():
-    rows = {(r["drop"], r["test"]): r for r in closed_loop.power(3, 600)}
+    rows = {(r["drop"], r["test"]): r for r in closed_loop.power(3, 400)}
     assert rows[-5.0, "128 x 1"]["low"] <= 0.22 <= rows[-5.0, "128 x 1"]["high"] + 0.02
     assert rows[-10.0, "128 x 1"]["low"] <= 0.62 <= rows[-10.0, "128 x 1"]["high"] + 0.02
     for test in ("128 x 1", "16 x 8", "64 x 8", "certified, one round"):
@@ -109,7 +109,7 @@ def test_the_benchmark_meets_its_targets():
 
 
 def test_the_report_is_json_and_a_table():
-    result = closed_loop.run(0, 3)
+    result = closed_loop.run(0, 2)
     assert json.loads(json.dumps(result, allow_nan=False)) == result
     assert closed_loop.table(result).row_count == len(result["figures"]) + len(result["power"])
     with pytest.raises(ValueError, match="runs must be at least 2"):

@@ -29,6 +29,7 @@ STILL = Dynamics(
     shift=0.0,
 )
 DAMAGE = Dynamics(learning=0.0, unlearning=0.3)
+WRECK = Dynamics(learning=0.0, unlearning=1.5)
 
 
 def play(seed, dynamics=None, kwargs=None, agent=None, **gate):
@@ -45,16 +46,16 @@ def play(seed, dynamics=None, kwargs=None, agent=None, **gate):
 
 
 def test_identical_weights_are_not_refused_beyond_alpha():
-    verdicts = [v for seed in range(6) for v in play(seed, STILL, rule="certified")[0].verdicts]
+    verdicts = [v for seed in range(5) for v in play(seed, STILL, rule="certified")[0].verdicts]
     cliffs = [v for v in verdicts if v.decision == "REFUSE" and v.target == "before"]
     drifts = [v for v in verdicts if v.decision == "REFUSE" and v.target == "certified"]
-    assert len(verdicts) == 6 * 15 and {v.decision for v in verdicts} != {"UNDECIDED"}
-    assert stats.binomtest(len(cliffs), 90, 0.05, alternative="greater").pvalue > 0.01
+    assert len(verdicts) == 5 * 15 and {v.decision for v in verdicts} != {"UNDECIDED"}
+    assert stats.binomtest(len(cliffs), 75, 0.05, alternative="greater").pvalue > 0.01
     assert len(drifts) <= 1
 
 
 def test_damage_is_refused_and_true_accuracy_kept():
-    seeds = range(100, 106)
+    seeds = range(100, 104)
     lost = [play(seed, DAMAGE)[1] for seed in seeds]
     kept = [play(seed, DAMAGE, rule="certified") for seed in seeds]
     assert np.mean(lost) < -15
@@ -209,7 +210,7 @@ def test_it_is_rebuilt_from_its_spec_and_from_a_pickle():
 
 
 def test_it_continues_from_its_state():
-    kwargs = {"rounds": 6, "problems_per_round": 12}
+    kwargs = {"rounds": 6, "problems_per_round": 24}
     saved, points, seen = {}, {}, []
 
     def on_round(record):
@@ -219,13 +220,13 @@ def test_it_continues_from_its_state():
         )
 
     env = ERCVGate(gym.make(ID, **kwargs), options={"every": 2})
-    agent = SimulatedAgent(5, DAMAGE, parsed=True)
-    whole = rollout(env, agent, seed=5, points=points, on_round=on_round).verdicts
-    assert {v.decision for v in whole} >= {"REFUSE"}
+    agent = SimulatedAgent(3, WRECK, parsed=True)
+    whole = rollout(env, agent, seed=3, points=points, on_round=on_round).verdicts
+    assert {v.target for v in whole if v.decision == "REFUSE"} == {"before", "certified"}
     for at in (1, 2, 4):
         base, gate, latent, known, kept = json.loads(saved[at])
         other, fresh = (
-            SimulatedAgent(9, DAMAGE, parsed=True),
+            SimulatedAgent(9, WRECK, parsed=True),
             ERCVGate(gym.make(ID, **kwargs), options={"every": 2}),
         )
         fresh.reset(seed=77)
@@ -240,8 +241,8 @@ def test_it_continues_from_its_state():
 def test_it_works_inside_vector_environments():
     envs = gym.make_vec(ID, 2, wrappers=[lambda env: ERCVGate(env, rule="v3.4")], **QUICK)
     envs.reset(seed=[1, 2])
-    deciders = envs.get_attr("decider")
-    assert len(set(map(id, deciders))) == 2
+    gates = [env.unwrapped.decider.__self__ for env in envs.envs]
+    assert all(isinstance(gate, ERCVGate) for gate in gates) and gates[0] is not gates[1]
     envs.close()
 
 
