@@ -283,6 +283,9 @@ class Count(gym.Wrapper):
         self.steps = state["steps"]
 
 
+BARE = dataclasses.replace(SMALL, stack="no-metacognition")
+
+
 def test_wrappers_with_a_state_are_kept_too(tmp_path, monkeypatch):
     prepare, counters = runs._prepare, []
 
@@ -296,9 +299,9 @@ def test_wrappers_with_a_state_are_kept_too(tmp_path, monkeypatch):
             raise KeyboardInterrupt
 
     monkeypatch.setattr(runs, "_prepare", wrapped)
-    run(SMALL, out=tmp_path / "whole")
+    run(BARE, out=tmp_path / "whole")
     with pytest.raises(KeyboardInterrupt):
-        run(SMALL, out=tmp_path / "run", on_round=stop)
+        run(BARE, out=tmp_path / "run", on_round=stop)
     resume(tmp_path / "run")
     assert counters[0].steps == counters[2].steps > counters[1].steps
     assert lines(tmp_path / "run") == lines(tmp_path / "whole")
@@ -313,7 +316,7 @@ def decide(evidence):
 
 
 def test_a_rollback_after_resuming_goes_where_it_would_have_gone(tmp_path, monkeypatch):
-    prepare, config = runs._prepare, dataclasses.replace(SMALL, rounds=5, problems=12)
+    prepare, config = runs._prepare, dataclasses.replace(BARE, rounds=5, problems=12)
 
     def gated(config):
         setup = prepare(config)
@@ -341,5 +344,7 @@ def test_a_checkpoint_of_other_layers_is_refused(stopped, monkeypatch):
         return dataclasses.replace(setup, env=Count(setup.env))
 
     monkeypatch.setattr(runs, "_prepare", wrapped)
-    with pytest.raises(InputError, match=r"expected the layers \['ArgusSelfImprove', 'Count'\]"):
+    with pytest.raises(
+        InputError, match=r"expected the layers \['ArgusSelfImprove', 'ERCVGate', 'Count'\]"
+    ):
         resume(stopped)
