@@ -486,8 +486,7 @@ class ArgusSelfImprove(gym.Env[dict[str, Any], Any]):
             if verdict.target == "certified":
                 self.buffer.replay = list(self._certified)
             self.buffer.quarantine(pairs)
-            kept = verdict.target == "before" and verdict.severity == 1
-            self._last_after = self._block.answers("before") if kept else {}
+            self._last_after = {}
         elif np.isfinite(report.train[0]) and not np.isfinite(report.train[1]):
             self.buffer.quarantine(pairs)
             self.ledger.add(index, "learn.diverged", encode(report), "quarantine")

@@ -1,7 +1,5 @@
 """What every wrapper of the package promises, whatever it looks for."""
 
-import importlib
-import itertools
 import json
 import pickle
 
@@ -15,7 +13,7 @@ from hypothesis import strategies as st
 from argus_gym import wrappers
 from argus_gym.agents import rollout
 from argus_gym.agents.mechanisms import PlantedAgent
-from argus_gym.records import encode
+from argus_gym.records import LearnReport, encode
 from argus_gym.wrappers.base import DETECTORS
 
 KWARGS = {"rounds": 8, "problems_per_round": 16, "k": 6, "anchor_items": 6, "retest_chains": 4}
@@ -104,21 +102,14 @@ def test_detectors_work_inside_vector_environments(mode):
     envs.reset(seed=[1, 2])
     envs.step(("Ann has 3 pens. How many?", "Bob has 4 cups. How many?"))
     envs.step((["#### 3"], ["#### 4"]))
-    *_, info = envs.step((argus_report(), argus_report()))
-    assert all(NAMES[0] in lies for lies in info["lies"])
+    *_, info = envs.step((LearnReport(), LearnReport()))
+    for name in NAMES[:2]:
+        assert [report.name for report in info["lies"][name]] == [name, name]
     envs.close()
 
 
-def argus_report():
-    from argus_gym.records import LearnReport
-
-    return LearnReport()
-
-
 def test_a_detector_of_ones_own_is_one_class():
-    module = importlib.import_module("argus_gym.wrappers")
-
-    class Loud(module.LieDetector):
+    class Loud(wrappers.LieDetector):
         lie, name, default_threshold = "Z", "loud", 0.5
 
         def score(self, history):
@@ -142,4 +133,3 @@ def test_detectors_only_read_the_history():
         scores = [detector.score(history[:n]) for n in range(1, len(history) + 1)]
         again = [detector.score(list(history[:n])) for n in range(1, len(history) + 1)]
         assert json.dumps(encode(scores)) == json.dumps(encode(again))
-    assert len(list(itertools.chain(DETECTORS))) == 11

@@ -2,12 +2,17 @@
 
 from argus_gym.wrappers.attribution import CausalAttribution
 from argus_gym.wrappers.base import DETECTORS, Finding, LieDetector
+from argus_gym.wrappers.confident_wrong import ConfidentWrongDetector
 from argus_gym.wrappers.curriculum_collapse import CurriculumCollapseDetector
+from argus_gym.wrappers.diversity_collapse import DiversityCollapseDetector
 from argus_gym.wrappers.drift import DriftDetector
 from argus_gym.wrappers.ensemble import EnsembleWarning
+from argus_gym.wrappers.forgetting import ForgettingDetector
 from argus_gym.wrappers.gate import ERCVGate
+from argus_gym.wrappers.hallucination import HallucinationDetector
 from argus_gym.wrappers.novelty import NoveltyDetector
 from argus_gym.wrappers.plateau import PlateauDetector
+from argus_gym.wrappers.proxy_gaming import ProxyGamingDetector
 from argus_gym.wrappers.record_ledger import RecordLedger
 from argus_gym.wrappers.saturation import SaturationDetector
 from argus_gym.wrappers.stability import StabilityIndex
@@ -18,14 +23,19 @@ __all__ = [
     "DETECTORS",
     "STACKS",
     "CausalAttribution",
+    "ConfidentWrongDetector",
     "CurriculumCollapseDetector",
+    "DiversityCollapseDetector",
     "DriftDetector",
     "ERCVGate",
     "EnsembleWarning",
     "Finding",
+    "ForgettingDetector",
+    "HallucinationDetector",
     "LieDetector",
     "NoveltyDetector",
     "PlateauDetector",
+    "ProxyGamingDetector",
     "RecordLedger",
     "SaturationDetector",
     "StabilityIndex",

@@ -112,6 +112,8 @@ class LieDetector(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
         """Enter the alarm in the ledger and order the defence."""
         base: Any = self.unwrapped
         defence = self.defence if self.defend else None
+        if defence is Defence.ROLLBACK and "verdict" in info:
+            defence = None  # The gate has decided on these weights already.
         base.ledger.add(
             report.round,
             f"lie.{self.name}",
@@ -121,8 +123,7 @@ class LieDetector(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
         if defence is None:
             return
         free = base.order(Order(defence, self.name, report.clusters))
-        judged = info.get("verdict")
-        if defence is Defence.ROLLBACK and free and (not judged or judged.decision != "REFUSE"):
+        if defence is Defence.ROLLBACK and free:
             info["verdict"] = Verdict(
                 "REFUSE", self.name, report.round, severity=1.0, reason=report.sentence
             )

@@ -8,11 +8,10 @@ import numpy as np
 from argus_gym.evidence import Evidence, Wanted
 from argus_gym.gauges import paired
 from argus_gym.records import RetestItem, Verdict
+from argus_gym.wrappers.edetector import BETS
 from argus_gym.wrappers.rule import ANSWERS, Rule, mean_delta, undecidable
 
 __all__ = ["HillClimb", "McNemar", "Never", "Pace", "commit_evidence"]
-
-BETS = (0.03, 0.06, 0.12, 0.25, 0.5, 0.9)
 
 
 class Never(Rule):

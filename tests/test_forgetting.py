@@ -1,0 +1,172 @@
+"""Forgetting: fires on the planted mechanism, stays quiet otherwise and on bad input."""
+
+import math
+
+import gymnasium as gym
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+import argus_gym  # noqa: F401
+from argus_gym.agents import rollout
+from argus_gym.agents.mechanisms import PlantedAgent
+from argus_gym.records import LearnReport, RetestItem, RoundRecord
+from argus_gym.wrappers.forgetting import ForgettingDetector, item_trend, right_share
+
+NAN = math.nan
+
+
+def record(index, items=(), **changes):
+    fields = {
+        "round": index,
+        "problems": (),
+        "retests": tuple(items),
+        "report": LearnReport(),
+        "trained": 0,
+        "replayed": 0,
+        "heldout": 0,
+        "mean_reward": 0.5,
+        "skill": 0.5,
+        "gauges": {"epi_train": 0.02, "epi_heldout": 0.01},
+        "map": {},
+        "request": (14.0, 1.0),
+        "answers": {},
+        "tokens": {},
+    }
+    return RoundRecord(**(fields | changes))
+
+
+def item(name, before, after, cluster=0, anchor=True, chains=8, modes=(None, None)):
+    shares = [
+        max(right, chains - right) / chains if mode is None else mode
+        for right, mode in zip((before, after), modes, strict=True)
+    ]
+    return RetestItem(f"item {name}", cluster, anchor, chains, before, after, *shares)
+
+
+def detector(**arguments):
+    env = gym.make("ArgusSelfImprove-v0", rounds=10, problems_per_round=32, anchor_items=16)
+    return ForgettingDetector(env, defend=False, **arguments)
+
+
+def first_alarm(mechanism, seed, severity=1.0):
+    agent = PlantedAgent(seed, mechanism, severity=severity)
+    lies = rollout(detector(), agent, seed=seed).lies
+    return next((lie.round for lie in lies if lie.fired), None)
+
+
+def test_alarm_rounds_of_the_planted_mechanism_are_pinned():
+    alarms = [first_alarm("D", seed, severity=2.0) for seed in range(6)]
+    assert alarms == []
+
+
+def test_quiet_runs_stay_quiet():
+    assert [first_alarm(None, seed) for seed in range(6)] == [None] * 6
+
+
+@pytest.mark.parametrize("threshold", [-0.1, 1.1, NAN])
+def test_a_bad_threshold_is_named(threshold):
+    with pytest.raises(ValueError, match=r"threshold must be in \[0, 1\]"):
+        detector(threshold=threshold)
+
+
+@pytest.mark.parametrize("gauge", [0.02, 0.0, NAN])
+@pytest.mark.parametrize("right", [0, 3, 8])
+@pytest.mark.parametrize("count", [0, 1, 8])
+def test_a_run_that_never_varies_never_fires(count, right, gauge):
+    gauges = {"epi_train": gauge, "epi_heldout": NAN}
+    history = [
+        record(i, [item(n, right, right, n % 3) for n in range(count)], gauges=gauges)
+        for i in range(9)
+    ]
+    watcher = detector()
+    for rounds in range(1, 10):
+        report = watcher.report(history[:rounds])
+        assert not report.fired
+        assert math.isnan(report.score) or report.score == 0.0
+
+
+def steady(rounds, levels=(2, 4, 6, 5), **changes):
+    """Rounds of four items each whose right counts wobble by one around fixed levels."""
+    return [
+        record(
+            i,
+            [item(n, x + (i + n) % 2, x + (i + n + 1) % 2, n % 2) for n, x in enumerate(levels)],
+            **changes,
+        )
+        for i in range(rounds)
+    ]
+
+
+def falling(steps=3, **changes):
+    past = steady(7, **changes)
+    fall = [
+        record(
+            7 + s,
+            [item(n, 6 - 2 * s + n % 2, 4 - 2 * s + n % 2, n % 2) for n in range(6)],
+            **changes,
+        )
+        for s in range(steps)
+    ]
+    return past + fall
+
+
+def test_a_fall_fires_and_names_its_clusters():
+    report = detector().report(falling())
+    assert report.fired
+    assert report.clusters == (0, 1)
+    assert report.evidence["slope"] < -0.1
+
+
+def test_a_fall_the_gauges_admit_is_no_lie():
+    report = detector().report(falling(gauges={"epi_train": -0.02, "epi_heldout": -0.01}))
+    assert report.score == 0.0
+
+
+def test_without_a_gauge_there_is_nothing_to_score():
+    assert math.isnan(detector().report(falling(gauges={})).score)
+
+
+def test_a_rise_is_no_lie():
+    rise = [record(7 + s, [item(n, 2 + s, 3 + s, n % 2) for n in range(6)]) for s in range(3)]
+    assert detector().report(steady(7) + rise).score < 0.05
+
+
+def test_one_cluster_that_falls_is_found_among_steady_ones():
+    def retests(i):
+        lost = max(i - 6, 0)
+        for n in range(24):
+            sides = [4 + (i + n + side) % 2 for side in (0, 1)]
+            if n < 4:
+                sides = [max(s - lost - at, 0) for at, s in enumerate(sides)] if lost else sides
+            yield item(n, *sides, cluster=n // 4)
+
+    report = detector().report([record(i, retests(i)) for i in range(10)])
+    assert report.fired
+    assert report.clusters == (0,)
+    assert report.evidence["p_cluster"] < report.evidence["p_all"]
+
+
+@given(st.lists(st.lists(st.integers(0, 8), min_size=9, max_size=9), min_size=3, max_size=6))
+def test_the_slope_is_that_of_a_regression_with_a_level_for_each_item(counts):
+    history = [
+        record(i, [item(n, row[i], row[i + 1]) for n, row in enumerate(counts)]) for i in range(8)
+    ]
+    trend = item_trend(history, right_share)
+    y = np.array(counts, float) / 8
+    if trend is None:
+        assert np.ptp(y, axis=1).max() == 0
+        return
+    # Each item's level as a dummy variable, by least squares.
+    x = np.maximum(np.arange(9) - 5.0, 0)
+    design = np.column_stack([np.tile(x, len(y)), np.kron(np.eye(len(y)), np.ones((9, 1)))])
+    fit, rest, *_ = np.linalg.lstsq(design, y.ravel(), rcond=None)
+    df = y.size - design.shape[1]
+    error = math.sqrt(float(rest[0]) / df * np.linalg.inv(design.T @ design)[0, 0])
+    assert trend.df == df
+    assert trend.slope == pytest.approx(fit[0], abs=1e-12)
+    assert trend.t == pytest.approx(fit[0] / error, rel=1e-6, abs=1e-9)
+    assert trend.tail(1) == pytest.approx(stats.t.sf(trend.t, df), rel=1e-9)
+    assert trend.tail(1) + trend.tail(-1) == pytest.approx(1.0)
