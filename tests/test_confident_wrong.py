@@ -4,6 +4,7 @@ import math
 from dataclasses import replace
 
 import gymnasium as gym
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -63,7 +64,7 @@ def first_alarm(mechanism, seed, severity=1.0):
 
 def test_alarm_rounds_of_the_planted_mechanism_are_pinned():
     alarms = [first_alarm("J", seed) for seed in range(6)]
-    assert alarms == []
+    assert alarms == [8, 8, 8, 7, 8, 9]
 
 
 def test_quiet_runs_stay_quiet():
@@ -126,7 +127,8 @@ def test_agreement_on_right_answers_does_not_fire():
     [(8, 1.0, -1.0), (0, 1.0, 1.0), (0, 0.125, 0.125), (2, 0.75, 0.25), (4, 0.5, -0.5)],
 )
 def test_the_value_is_what_is_paid_for_error_less_what_is_known(right, outcome, value):
-    assert wrong_agreement(right, 8, outcome) == value
+    counts = np.array([right]), np.array([8])
+    assert wrong_agreement(*counts, np.array([outcome])).tolist() == [value]
 
 
 @given(st.lists(st.floats(1e-12, 1.0), min_size=1, max_size=12))

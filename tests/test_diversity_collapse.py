@@ -1,14 +1,15 @@
 """Diversity collapse: fires on the planted mechanism, stays quiet otherwise and on bad input."""
 
 import math
+from itertools import combinations
 
 import gymnasium as gym
+import numpy as np
 import pytest
 
 import argus_gym  # noqa: F401
 from argus_gym.agents import rollout
 from argus_gym.agents.mechanisms import PlantedAgent
-from argus_gym.gauges import pass_at_k
 from argus_gym.records import LearnReport, RetestItem, RoundRecord
 from argus_gym.wrappers.diversity_collapse import DiversityCollapseDetector, added, solved
 
@@ -114,12 +115,16 @@ def test_a_rise_of_both_is_none():
 
 
 @pytest.mark.parametrize("chains", [2, 5, 8])
-def test_the_values_are_the_unbiased_estimates(chains):
-    for right in range(chains + 1):
-        every = pass_at_k(chains, right, chains)
-        half = pass_at_k(chains, right, chains // 2)
-        assert solved(right, chains, 0.5) == pytest.approx(float(every))
-        assert added(right, chains, 0.5) == pytest.approx(float(half) - right / chains)
+def test_the_values_are_the_share_of_subsets_with_a_right_chain(chains):
+    right = np.arange(chains + 1)
+    counts = right, np.full(chains + 1, chains), np.ones(chains + 1)
+
+    def brute(k):
+        solved_by = [list(combinations([i < r for i in range(chains)], k)) for r in right]
+        return np.array([sum(map(any, subsets)) / len(subsets) for subsets in solved_by])
+
+    assert solved(*counts) == pytest.approx(brute(chains))
+    assert added(*counts) == pytest.approx(brute(chains // 2) - brute(1))
 
 
 def test_one_chain_an_item_says_nothing():

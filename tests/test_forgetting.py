@@ -12,7 +12,7 @@ from scipy import stats
 import argus_gym  # noqa: F401
 from argus_gym.agents import rollout
 from argus_gym.agents.mechanisms import PlantedAgent
-from argus_gym.records import LearnReport, RetestItem, RoundRecord
+from argus_gym.records import LearnReport, RetestItem, RoundRecord, Verdict
 from argus_gym.wrappers.forgetting import ForgettingDetector, item_trend, right_share
 
 NAN = math.nan
@@ -59,7 +59,7 @@ def first_alarm(mechanism, seed, severity=1.0):
 
 def test_alarm_rounds_of_the_planted_mechanism_are_pinned():
     alarms = [first_alarm("D", seed, severity=2.0) for seed in range(6)]
-    assert alarms == []
+    assert alarms == [9, 9, 8, 8, 8, 8]
 
 
 def test_quiet_runs_stay_quiet():
@@ -127,6 +127,24 @@ def test_a_fall_the_gauges_admit_is_no_lie():
 
 def test_without_a_gauge_there_is_nothing_to_score():
     assert math.isnan(detector().report(falling(gauges={})).score)
+
+
+@pytest.mark.parametrize("undone", ["verdict", "defence"])
+def test_a_step_that_was_taken_back_is_forgiven(undone):
+    def run(**changes):
+        shock = record(7, [item(n, 5, 0, n % 2) for n in range(6)], **changes)
+        return [*steady(7), shock]
+
+    refused = {"verdict": Verdict("REFUSE", "certified", 7, severity=1.0)}
+    ordered = {"defences": ("rollback",)}
+    back = {"verdict": refused, "defence": {}}[undone]
+    after = {"verdict": {}, "defence": ordered}[undone]
+    again = record(8, [item(n, 4 + n % 2, 5 - n % 2, n % 2) for n in range(6)], **after)
+    watcher = detector()
+    assert watcher.report(run(**back)).fired
+    assert watcher.report([*run(), record(8)]).fired
+    assert not watcher.report([*run(**back), record(8, **after)]).fired
+    assert not watcher.report([*run(**back), again]).fired
 
 
 def test_a_rise_is_no_lie():

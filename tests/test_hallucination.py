@@ -48,7 +48,7 @@ def first_alarm(mechanism, seed, severity=1.0):
 
 def test_alarm_rounds_of_the_planted_mechanism_are_pinned():
     alarms = [first_alarm("F", seed) for seed in range(6)]
-    assert alarms == []
+    assert alarms == [7, 8, 8, 8, 8, 8]
 
 
 def test_quiet_runs_stay_quiet():

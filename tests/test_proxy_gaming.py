@@ -1,6 +1,7 @@
 """Proxy gaming: fires on the planted mechanism, stays quiet otherwise and on bad input."""
 
 import math
+from dataclasses import replace
 
 import gymnasium as gym
 import pytest
@@ -55,7 +56,7 @@ def first_alarm(mechanism, seed, severity=1.0):
 
 def test_alarm_rounds_of_the_planted_mechanism_are_pinned():
     alarms = [first_alarm("I", seed) for seed in range(6)]
-    assert alarms == []
+    assert alarms == [9, 9, 8, 8, 9, 8]
 
 
 def test_quiet_runs_stay_quiet():
@@ -99,7 +100,7 @@ def history(rewards, fall):
 
 
 FLAT = [0.50, 0.52, 0.49, 0.51, 0.50, 0.52, 0.49, 0.50, 0.51, 0.50]
-UP = FLAT[:8] + [0.7, 0.8]
+UP = [*FLAT[:8], 0.7, 0.8]
 
 
 def test_reward_up_and_anchors_down_fires():
@@ -126,12 +127,6 @@ def test_the_clusters_named_are_those_whose_reward_rose():
         )
 
     rounds = [
-        record(
-            r.round,
-            r.retests,
-            mean_reward=r.mean_reward,
-            problems=(scored(0, r.mean_reward), scored(1, 0.5)),
-        )
-        for r in history(UP, 1)
+        replace(r, problems=(scored(0, r.mean_reward), scored(1, 0.5))) for r in history(UP, 1)
     ]
     assert detector().report(rounds).clusters == (0,)

@@ -3,11 +3,13 @@
 import math
 from collections.abc import Sequence
 
+import numpy as np
+
 from argus_gym.defences import Defence
 from argus_gym.records import RoundRecord
 from argus_gym.wrappers.base import Finding, LieDetector
 from argus_gym.wrappers.evidence_tools import surprise
-from argus_gym.wrappers.forgetting import item_trend, right_share
+from argus_gym.wrappers.forgetting import item_trend, latest, right_share
 
 __all__ = ["ConfidentWrongDetector"]
 
@@ -51,6 +53,7 @@ class ConfidentWrongDetector(LieDetector):
     def explain(self, history: Sequence[RoundRecord]) -> Finding:
         """Return consensus minus accuracy, the share of anchors agreed on and wrong, the p's."""
         evidence, clusters = _evidence(history)
+        evidence = dict(evidence)
         known = [item for item in history[-1].retests if item.anchor]
         agreed = [i for i in known if i.outcome_after >= 0.75 and 2 * i.right_after < i.chains]
         count = max(len(known), 1)
@@ -64,10 +67,11 @@ class ConfidentWrongDetector(LieDetector):
         )
 
 
-def wrong_agreement(right: int, chains: int, outcome: float) -> float:
+def wrong_agreement(right: np.ndarray, chains: np.ndarray, outcome: np.ndarray) -> np.ndarray:
     """Return minus the right share, plus consensus minus that share where the mode is wrong."""
     share = right / chains
-    return outcome - 2 * share if share < outcome - 0.5 / chains else -share
+    value: np.ndarray = np.where(share < outcome - 0.5 / chains, outcome - 2 * share, -share)
+    return value
 
 
 def fisher_method(tails: Sequence[float]) -> float:
@@ -78,6 +82,7 @@ def fisher_method(tails: Sequence[float]) -> float:
     return float(chdtrc(2 * len(known), -2 * sum(map(math.log, known)))) if known else math.nan
 
 
+@latest
 def _evidence(history: Sequence[RoundRecord]) -> tuple[dict[str, float], tuple[int, ...]]:
     evidence = dict.fromkeys(("p", "p_right", "slope"), math.nan)
     rise = item_trend(history, wrong_agreement)

@@ -7,7 +7,13 @@ from argus_gym.defences import Defence
 from argus_gym.gauges import anchors
 from argus_gym.records import RoundRecord
 from argus_gym.wrappers.base import Finding, LieDetector
-from argus_gym.wrappers.evidence_tools import fisher_tail, mean, rise_tail, surprise
+from argus_gym.wrappers.evidence_tools import (
+    fisher_tail,
+    mean,
+    remember_last,
+    rise_tail,
+    surprise,
+)
 
 __all__ = ["CurriculumCollapseDetector"]
 
@@ -66,6 +72,7 @@ class CurriculumCollapseDetector(LieDetector):
         )
 
 
+@remember_last
 def _evidence(history: Sequence[RoundRecord]) -> dict[str, float]:
     evidence = dict.fromkeys(("p", "ratio", "ratio_past", "since"), math.nan)
     blamable = [d for d in history[-1].defences if d != Defence.UNDO]

@@ -2,14 +2,15 @@
 
 import math
 from collections.abc import Sequence
-from functools import lru_cache
+
+import numpy as np
 
 from argus_gym.defences import Defence
 from argus_gym.gauges import pass_at_k
 from argus_gym.records import RoundRecord
 from argus_gym.wrappers.base import Finding, LieDetector
 from argus_gym.wrappers.evidence_tools import surprise
-from argus_gym.wrappers.forgetting import item_trend, right_share
+from argus_gym.wrappers.forgetting import item_trend, latest, right_share
 
 __all__ = ["DiversityCollapseDetector"]
 
@@ -52,7 +53,7 @@ class DiversityCollapseDetector(LieDetector):
 
     def explain(self, history: Sequence[RoundRecord]) -> Finding:
         """Return pass@1 and pass@chains of the last round, their slopes and the p-values."""
-        evidence = _evidence(history)
+        evidence = dict(_evidence(history))
         known = [item for item in history[-1].retests if item.anchor]
         count = len(known) or math.nan
         evidence["pass_1"] = sum(i.right_after / i.chains for i in known) / count
@@ -65,21 +66,18 @@ class DiversityCollapseDetector(LieDetector):
         )
 
 
-@lru_cache(maxsize=4_096)
-def _pass(chains: int, right: int, k: int) -> float:
-    return float(pass_at_k(chains, right, k))
-
-
-def added(right: int, chains: int, outcome: float) -> float:
+def added(right: np.ndarray, chains: np.ndarray, outcome: np.ndarray) -> np.ndarray:
     """Return what half the chains' tries add to the first one: pass@(chains / 2) minus pass@1."""
-    return _pass(chains, right, max(chains // 2, 1)) - right / chains
+    gain: np.ndarray = pass_at_k(chains, right, np.maximum(chains // 2, 1)) - right / chains
+    return gain
 
 
-def solved(right: int, chains: int, outcome: float) -> float:
+def solved(right: np.ndarray, chains: np.ndarray, outcome: np.ndarray) -> np.ndarray:
     """Return pass@chains: whether any chain was right."""
-    return float(right > 0)
+    return (right > 0).astype(float)
 
 
+@latest
 def _evidence(history: Sequence[RoundRecord]) -> dict[str, float]:
     names = ("p", "p_1_falls", "p_all_falls", "slope_1", "slope_all")
     evidence = dict.fromkeys(names, math.nan)

@@ -4,8 +4,11 @@ Every function returns a one-sided p-value, NaN where there is nothing to compar
 on the first call that needs it.
 """
 
+import copy
+import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar, cast
 
 import numpy as np
 
@@ -19,6 +22,7 @@ __all__ = [
     "fold",
     "mean",
     "normal_tail",
+    "remember_last",
     "rise_tail",
     "student_tail",
     "surprise",
@@ -26,6 +30,7 @@ __all__ = [
 ]
 
 NAN = math.nan
+Evidence = TypeVar("Evidence")
 DECADES = 10
 PRIOR = 10
 
@@ -154,3 +159,24 @@ def tippett(tails: Sequence[float]) -> float:
     """
     known = [p for p in tails if not math.isnan(p)]
     return min(1.0, min(known) * len(known)) if known else NAN
+
+
+def remember_last(
+    evidence: Callable[[Sequence[RoundRecord]], Evidence],
+) -> Callable[[Sequence[RoundRecord]], Evidence]:
+    """Let ``score`` and ``explain`` of one round share one computation of a detector's evidence.
+
+    The last history is held, so that the identity of its records cannot be reused; what is
+    returned may be changed by the caller.
+    """
+    known: tuple[RoundRecord, ...] = ()
+    last: Any = None
+
+    @functools.wraps(evidence)
+    def shared(history: Sequence[RoundRecord]) -> Evidence:
+        nonlocal known, last
+        if len(history) != len(known) or any(a is not b for a, b in zip(history, known)):
+            known, last = tuple(history), evidence(history)
+        return cast(Evidence, copy.deepcopy(last))
+
+    return shared

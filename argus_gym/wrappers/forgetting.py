@@ -3,6 +3,9 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import wraps
+from operator import is_
+from typing import Any, TypeVar, cast
 
 import numpy as np
 
@@ -16,6 +19,8 @@ __all__ = ["ForgettingDetector", "ItemTrend", "item_trend"]
 WINDOW, LEAST = 3, 6
 POOLED = 20
 NO_VARIANCE = 1e-12
+Function = TypeVar("Function", bound=Callable[[Sequence[RoundRecord]], Any])
+ItemValue = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +48,68 @@ class ItemTrend:
         return {c: student_tail(sign * t, df) for c, (t, df) in self.clusters.items()}
 
 
+def latest(function: Function) -> Function:
+    """Remember a function's result for the last history it was given, by identity of its rounds.
+
+    A stack of detectors asks the same of the same history several times a round.
+    """
+    known: list[tuple[tuple[RoundRecord, ...], Any]] = []
+
+    @wraps(function)
+    def remembered(history: Sequence[RoundRecord]) -> Any:
+        rounds = tuple(history)
+        if known and len(known[0][0]) == len(rounds) and all(map(is_, known[0][0], rounds)):
+            return known[0][1]
+        result = function(rounds)
+        known[:] = [(rounds, result)]
+        return result
+
+    return cast(Function, remembered)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Answers:
+    """Every answered item and step as columns; what a step's weights answered last counts."""
+
+    item: np.ndarray
+    step: np.ndarray
+    right: np.ndarray
+    chains: np.ndarray
+    outcome: np.ndarray
+    anchor: np.ndarray
+    cluster: np.ndarray
+
+
+@latest
+def _answers(history: Sequence[RoundRecord]) -> _Answers:
+    number: dict[str, int] = {}
+    kind: dict[int, tuple[bool, int]] = {}
+    rows: dict[tuple[int, int], tuple[int, int, float]] = {}
+    for at, record in enumerate(history):
+        kept = not _taken_back(history, at)
+        for item in record.retests:
+            n = number.setdefault(item.problem, len(number))
+            kind[n] = (item.anchor, item.cluster)
+            rows[n, at] = (item.right_before, item.chains, item.outcome_before)
+            if kept:
+                rows[n, at + 1] = (item.right_after, item.chains, item.outcome_after)
+    where = np.array(list(rows), np.int64).reshape(-1, 2)
+    answers = np.array(list(rows.values()), float).reshape(-1, 3)
+    kinds = np.array(list(kind.values()), np.int64).reshape(-1, 2)[where[:, 0]]
+    right, chains = answers[:, :2].astype(np.int64).T
+    return _Answers(
+        item=where[:, 0],
+        step=where[:, 1],
+        right=right,
+        chains=chains,
+        outcome=answers[:, 2],
+        anchor=kinds[:, 0].astype(bool),
+        cluster=kinds[:, 1],
+    )
+
+
 def item_trend(
-    history: Sequence[RoundRecord],
-    value: Callable[[int, int, float], float],
-    anchors: bool = True,
+    history: Sequence[RoundRecord], value: ItemValue, anchors: bool = True
 ) -> ItemTrend | None:
     """Fit a ramp over the last three learning steps to the retested items' values.
 
@@ -54,12 +117,13 @@ def item_trend(
     data): ``y = level(item) + slope * max(0, step - start)``. A block before and one after the
     step are answered by weights one step apart, so an item gives its before-after pair, and one
     drawn in several rounds is compared with its own earlier answers too. Easy and hard items do
-    not blur the comparison, whichever were drawn. A cluster's variance is its own, averaged by
-    degrees of freedom with the common one, weighted 20.
+    not blur the comparison, whichever were drawn. Answers after a step that was refused or rolled
+    back count in its own round only. A cluster's variance is its own, averaged by degrees of
+    freedom with the common one, weighted 20.
 
     Args:
         history: Rounds, oldest first.
-        value: What is followed, from right chains, chains and the modal share.
+        value: What is followed, from right chains, chains and modal share, arrays of one shape.
         anchors: Use the items with known answers only.
 
     Returns:
@@ -68,45 +132,47 @@ def item_trend(
     """
     if len(history) < LEAST:
         return None
-    answers: dict[str, dict[int, float]] = {}
-    where: dict[str, int] = {}
-    for at, record in enumerate(history):
-        for item in record.retests:
-            if item.anchor or not anchors:
-                known = answers.setdefault(item.problem, {})
-                where[item.problem] = item.cluster
-                before = value(item.right_before, item.chains, item.outcome_before)
-                known.setdefault(at, before)
-                known[at + 1] = value(item.right_after, item.chains, item.outcome_after)
-    start = len(history) - WINDOW
-    totals: dict[int, np.ndarray] = {}
-    for problem, known in answers.items():
-        x = np.maximum(np.array(list(known), float) - start, 0.0)
-        y = np.array(list(known.values()))
-        x, y = x - x.mean(), y - y.mean()
-        sums = np.array([x @ x, x @ y, y @ y, len(y) - 1.0])
-        totals[where[problem]] = totals.get(where[problem], 0.0) + sums
-    if not totals:
+    table = _answers(history)
+    rows = table.anchor if anchors else np.ones(len(table.anchor), bool)
+    if not rows.any():
         return None
-    xx, xy, yy, free = np.sum(list(totals.values()), axis=0).tolist()
-    df = free - 1
-    rest = yy - xy * xy / xx if xx else 0.0
+    _, item, count = np.unique(table.item[rows], return_inverse=True, return_counts=True)
+    x = np.maximum(table.step[rows] - (len(history) - WINDOW), 0).astype(float)
+    y = value(table.right[rows], table.chains[rows], table.outcome[rows])
+    x -= (np.bincount(item, x) / count)[item]
+    y = y - (np.bincount(item, y) / count)[item]
+    names, cluster = np.unique(table.cluster[rows], return_inverse=True)
+    xx, xy, yy, free = (
+        np.bincount(cluster, column) for column in (x * x, x * y, y * y, 1 - 1 / count[item])
+    )
+    all_xx, all_xy = float(xx.sum()), float(xy.sum())
+    df = round(float(free.sum())) - 1
+    rest = float(yy.sum()) - all_xy**2 / all_xx if all_xx else 0.0
     if df < 3 or not rest > NO_VARIANCE:
         return None
     variance = rest / df
     clusters = {}
-    for cluster, (cxx, cxy, cyy, cfree) in sorted(totals.items()):
+    for name, cxx, cxy, cyy, cfree in zip(names.tolist(), xx, xy, yy, free, strict=True):
         if cxx:
-            own_df = cfree - 1
-            own = max(cyy - cxy * cxy / cxx, 0.0)
+            own, own_df = max(cyy - cxy * cxy / cxx, 0.0), round(cfree) - 1
             pooled = (own + POOLED * variance) / (own_df + POOLED)
-            clusters[cluster] = (float(cxy / math.sqrt(pooled * cxx)), float(own_df + POOLED))
-    return ItemTrend(xy / xx, xy / math.sqrt(variance * xx), df, clusters)
+            clusters[name] = (float(cxy / math.sqrt(pooled * cxx)), float(own_df + POOLED))
+    return ItemTrend(all_xy / all_xx, all_xy / math.sqrt(variance * all_xx), df, clusters)
 
 
-def right_share(right: int, chains: int, outcome: float) -> float:
+def _taken_back(history: Sequence[RoundRecord], at: int) -> bool:
+    """Return whether a round's step was undone before the next one: its answers count no more."""
+    if at + 1 == len(history):
+        return False
+    now, following = history[at], history[at + 1]
+    ordered = Defence.ROLLBACK in following.defences and Defence.ROLLBACK not in now.defences
+    return ordered or (now.verdict is not None and now.verdict.decision == "REFUSE")
+
+
+def right_share(right: np.ndarray, chains: np.ndarray, outcome: np.ndarray) -> np.ndarray:
     """Return the share of right chains."""
-    return right / chains
+    share: np.ndarray = right / chains
+    return share
 
 
 class ForgettingDetector(LieDetector):
@@ -147,12 +213,13 @@ class ForgettingDetector(LieDetector):
         evidence, clusters = _evidence(history)
         return Finding(
             clusters,
-            evidence,
+            dict(evidence),
             f"Retests change by {100 * evidence['slope']:.1f} points a step while the learning "
             f"gauge reads {evidence['gauge']:.4f} (p = {evidence['p']:.1g}).",
         )
 
 
+@latest
 def _evidence(history: Sequence[RoundRecord]) -> tuple[dict[str, float], tuple[int, ...]]:
     gauge = _gauge(history[-WINDOW:])
     evidence = dict.fromkeys(("p", "p_all", "p_cluster", "slope"), math.nan) | {"gauge": gauge}

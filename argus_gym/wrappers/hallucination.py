@@ -8,6 +8,7 @@ from argus_gym.defences import Defence
 from argus_gym.records import ProblemRecord, RoundRecord
 from argus_gym.wrappers.base import Finding, LieDetector
 from argus_gym.wrappers.evidence_tools import fisher_tail, fold, surprise, tippett
+from argus_gym.wrappers.forgetting import latest
 
 __all__ = ["HallucinationDetector"]
 
@@ -48,7 +49,7 @@ class HallucinationDetector(LieDetector):
 
     def explain(self, history: Sequence[RoundRecord]) -> Finding:
         """Return the shares, the compute in clusters with false premises, and those clusters."""
-        evidence = _evidence(history)
+        evidence = dict(_evidence(history))
         problems = [p for record in history[-RECENT:] for p in record.problems]
         count = max(len(problems), 1)
         false = Counter(p.cluster for p in problems if _false(p))
@@ -75,6 +76,7 @@ def _split(problem: ProblemRecord) -> bool:
     return problem.outcome >= UNANIMOUS and problem.process <= SPLIT
 
 
+@latest
 def _evidence(history: Sequence[RoundRecord]) -> dict[str, float]:
     evidence = dict.fromkeys(("p", "p_false", "p_split"), math.nan)
     parts = fold(len(history), 0, RECENT, LEAST)

@@ -13,6 +13,7 @@ from argus_gym.wrappers.evidence_tools import (
     finite,
     fold,
     mean,
+    remember_last,
     rise_tail,
     surprise,
     tippett,
@@ -74,6 +75,7 @@ class NoveltyDetector(LieDetector):
         )
 
 
+@remember_last
 def _evidence(history: Sequence[RoundRecord]) -> dict[str, float]:
     names = ("p", "p_variety", "p_length", "p_gap", "variety", "variety_past")
     evidence = dict.fromkeys(names, math.nan)

@@ -7,7 +7,7 @@ from argus_gym.defences import Defence
 from argus_gym.records import RoundRecord
 from argus_gym.wrappers.base import Finding, LieDetector
 from argus_gym.wrappers.evidence_tools import fold, rise_tail, surprise
-from argus_gym.wrappers.forgetting import item_trend, right_share
+from argus_gym.wrappers.forgetting import item_trend, latest, right_share
 
 __all__ = ["ProxyGamingDetector"]
 
@@ -60,6 +60,7 @@ class ProxyGamingDetector(LieDetector):
         )
 
 
+@latest
 def _evidence(history: Sequence[RoundRecord]) -> dict[str, float]:
     names = ("p", "p_reward", "p_anchors", "reward", "reward_past", "slope")
     evidence = dict.fromkeys(names, math.nan)

@@ -6,7 +6,14 @@ from collections.abc import Sequence
 from argus_gym.defences import Defence
 from argus_gym.records import RoundRecord
 from argus_gym.wrappers.base import Finding, LieDetector
-from argus_gym.wrappers.evidence_tools import anchor_gap, fisher_tail, fold, rise_tail, surprise
+from argus_gym.wrappers.evidence_tools import (
+    anchor_gap,
+    fisher_tail,
+    fold,
+    remember_last,
+    rise_tail,
+    surprise,
+)
 
 __all__ = ["SaturationDetector"]
 
@@ -62,6 +69,7 @@ class SaturationDetector(LieDetector):
         )
 
 
+@remember_last
 def _evidence(history: Sequence[RoundRecord]) -> dict[str, float]:
     names = ("p", "p_easy", "p_anchors", "p_gap", "easy", "easy_past", "frontier", "frontier_past")
     evidence = dict.fromkeys(names, math.nan)
