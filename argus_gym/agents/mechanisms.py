@@ -54,7 +54,7 @@ def _starvation(agent: "PlantedAgent") -> None:
 
 def _forgetting(agent: "PlantedAgent") -> None:
     """D: what is learnt in one family is taken from the far ones, several times over."""
-    agent.retune(interference=12.0 * agent.severity)
+    agent.retune(interference=24.0 * agent.severity)
 
 
 def _saturation(agent: "PlantedAgent") -> None:

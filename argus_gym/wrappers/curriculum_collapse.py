@@ -9,8 +9,8 @@ from argus_gym.records import RoundRecord
 from argus_gym.wrappers.base import Finding, LieDetector
 from argus_gym.wrappers.evidence_tools import (
     fisher_tail,
+    latest,
     mean,
-    remember_last,
     rise_tail,
     surprise,
 )
@@ -72,7 +72,7 @@ class CurriculumCollapseDetector(LieDetector):
         )
 
 
-@remember_last
+@latest
 def _evidence(history: Sequence[RoundRecord]) -> dict[str, float]:
     evidence = dict.fromkeys(("p", "ratio", "ratio_past", "since"), math.nan)
     blamable = [d for d in history[-1].defences if d != Defence.UNDO]

@@ -9,7 +9,7 @@ from functools import lru_cache
 from argus_gym.defences import Defence
 from argus_gym.records import ProblemRecord, RoundRecord
 from argus_gym.wrappers.base import Finding, LieDetector
-from argus_gym.wrappers.evidence_tools import fold, mean, remember_last, rise_tail, surprise
+from argus_gym.wrappers.evidence_tools import fold, latest, mean, rise_tail, surprise
 
 __all__ = ["DriftDetector"]
 
@@ -71,7 +71,7 @@ class DriftDetector(LieDetector):
         )
 
 
-@remember_last
+@latest
 def _evidence(history: Sequence[RoundRecord]) -> dict[str, float]:
     parts = fold(len(history), WARMUP, RECENT, LEAST, LAG)
     evidence = dict.fromkeys(("p", "p_kinds", "types", "types_past"), math.nan)

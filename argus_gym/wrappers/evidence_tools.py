@@ -4,10 +4,10 @@ Every function returns a one-sided p-value, NaN where there is nothing to compar
 on the first call that needs it.
 """
 
-import copy
-import functools
 import math
 from collections.abc import Callable, Sequence
+from functools import wraps
+from operator import is_
 from typing import Any, TypeVar, cast
 
 import numpy as np
@@ -20,9 +20,9 @@ __all__ = [
     "finite",
     "fisher_tail",
     "fold",
+    "latest",
     "mean",
     "normal_tail",
-    "remember_last",
     "rise_tail",
     "student_tail",
     "surprise",
@@ -30,7 +30,7 @@ __all__ = [
 ]
 
 NAN = math.nan
-Evidence = TypeVar("Evidence")
+Function = TypeVar("Function", bound=Callable[..., Any])
 DECADES = 10
 PRIOR = 10
 
@@ -161,22 +161,20 @@ def tippett(tails: Sequence[float]) -> float:
     return min(1.0, min(known) * len(known)) if known else NAN
 
 
-def remember_last(
-    evidence: Callable[[Sequence[RoundRecord]], Evidence],
-) -> Callable[[Sequence[RoundRecord]], Evidence]:
-    """Let ``score`` and ``explain`` of one round share one computation of a detector's evidence.
+def latest(function: Function) -> Function:
+    """Remember a function's result for the last history it was given, by identity of its rounds.
 
-    The last history is held, so that the identity of its records cannot be reused; what is
-    returned may be changed by the caller.
+    A stack of detectors asks the same of the same history several times a round.
     """
-    known: tuple[RoundRecord, ...] = ()
-    last: Any = None
+    known: list[tuple[tuple[RoundRecord, ...], Any]] = []
 
-    @functools.wraps(evidence)
-    def shared(history: Sequence[RoundRecord]) -> Evidence:
-        nonlocal known, last
-        if len(history) != len(known) or any(a is not b for a, b in zip(history, known)):
-            known, last = tuple(history), evidence(history)
-        return cast(Evidence, copy.deepcopy(last))
+    @wraps(function)
+    def remembered(history: Sequence[RoundRecord]) -> Any:
+        rounds = tuple(history)
+        if known and len(known[0][0]) == len(rounds) and all(map(is_, known[0][0], rounds)):
+            return known[0][1]
+        result = function(rounds)
+        known[:] = [(rounds, result)]
+        return result
 
-    return shared
+    return cast(Function, remembered)

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from argus_gym.defences import Defence
 from argus_gym.records import ProblemRecord, RoundRecord
 from argus_gym.wrappers.base import Finding, LieDetector
-from argus_gym.wrappers.evidence_tools import fisher_tail, fold, surprise, tippett
-from argus_gym.wrappers.forgetting import latest
+from argus_gym.wrappers.evidence_tools import fisher_tail, fold, latest, surprise, tippett
 
 __all__ = ["HallucinationDetector"]
 

@@ -12,8 +12,8 @@ from argus_gym.wrappers.evidence_tools import (
     anchor_gap,
     finite,
     fold,
+    latest,
     mean,
-    remember_last,
     rise_tail,
     surprise,
     tippett,
@@ -75,7 +75,7 @@ class NoveltyDetector(LieDetector):
         )
 
 
-@remember_last
+@latest
 def _evidence(history: Sequence[RoundRecord]) -> dict[str, float]:
     names = ("p", "p_variety", "p_length", "p_gap", "variety", "variety_past")
     evidence = dict.fromkeys(names, math.nan)

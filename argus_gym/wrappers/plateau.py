@@ -8,7 +8,7 @@ import numpy as np
 from argus_gym.defences import Defence
 from argus_gym.records import RoundRecord
 from argus_gym.wrappers.base import Finding, LieDetector
-from argus_gym.wrappers.evidence_tools import fold, normal_tail, remember_last, surprise
+from argus_gym.wrappers.evidence_tools import fold, latest, normal_tail, surprise
 
 __all__ = ["PlateauDetector"]
 
@@ -73,7 +73,7 @@ class PlateauDetector(LieDetector):
         )
 
 
-@remember_last
+@latest
 def _evidence(history: Sequence[RoundRecord]) -> tuple[dict[str, float], int]:
     names = ("p", "z", "share", "untargeted", "expected", "reward_change", "velocity")
     evidence = dict.fromkeys(names, math.nan)

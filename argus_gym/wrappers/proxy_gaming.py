@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from argus_gym.defences import Defence
 from argus_gym.records import RoundRecord
 from argus_gym.wrappers.base import Finding, LieDetector
-from argus_gym.wrappers.evidence_tools import fold, rise_tail, surprise
-from argus_gym.wrappers.forgetting import item_trend, latest, right_share
+from argus_gym.wrappers.evidence_tools import fold, latest, rise_tail, surprise
+from argus_gym.wrappers.item_trend import item_trend, right_share
 
 __all__ = ["ProxyGamingDetector"]
 

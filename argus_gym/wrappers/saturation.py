@@ -10,7 +10,7 @@ from argus_gym.wrappers.evidence_tools import (
     anchor_gap,
     fisher_tail,
     fold,
-    remember_last,
+    latest,
     rise_tail,
     surprise,
 )
@@ -69,7 +69,7 @@ class SaturationDetector(LieDetector):
         )
 
 
-@remember_last
+@latest
 def _evidence(history: Sequence[RoundRecord]) -> dict[str, float]:
     names = ("p", "p_easy", "p_anchors", "p_gap", "easy", "easy_past", "frontier", "frontier_past")
     evidence = dict.fromkeys(names, math.nan)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from argus_gym.defences import Defence
 from argus_gym.records import LearnReport, RoundRecord
 from argus_gym.wrappers.base import Finding, LieDetector
-from argus_gym.wrappers.evidence_tools import fold, mean, remember_last, rise_tail, surprise
+from argus_gym.wrappers.evidence_tools import fold, latest, mean, rise_tail, surprise
 
 __all__ = ["StarvationDetector"]
 
@@ -63,7 +63,7 @@ class StarvationDetector(LieDetector):
         )
 
 
-@remember_last
+@latest
 def _evidence(history: Sequence[RoundRecord]) -> dict[str, float]:
     report, batch = history[-1].report, history[-1].trained + history[-1].replayed
     train = [_gain(r.report.train) for r in history]
