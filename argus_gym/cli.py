@@ -27,6 +27,8 @@ SUITES = {
     "chains": "consensus and final answers on chains that real models wrote",
     "premises": "the premise validator on real and on made problems",
     "calibration": "the simulated agent against the published runs",
+    "lies": "the detectors on planted failures and on quiet runs",
+    "closed_loop": "the gate's rules in closed loop",
 }
 """Suites by name: a module of ``argus_gym.benchmarks`` each, and what it measures."""
 
