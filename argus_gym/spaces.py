@@ -53,8 +53,9 @@ class ActionSpace(spaces.OneOf[Any]):
     """Union of a problem (text), chains (a sequence of texts) and a learning report (array).
 
     Besides the ``(index, value)`` pairs that :class:`gymnasium.spaces.OneOf` samples, the plain
-    values are members too: a ``str`` or :class:`~argus_gym.records.Proposal`, a list of ``str`` or :class:`~argus_gym.records.Chain`, a
-    :class:`~argus_gym.records.Solve` and a :class:`~argus_gym.records.LearnReport`. The report's
+    values are members too: a ``str`` or :class:`~argus_gym.records.Proposal`, a list of ``str`` or
+    :class:`~argus_gym.records.Chain`, a :class:`~argus_gym.records.Solve` and a
+    :class:`~argus_gym.records.LearnReport`. The report's
     array form has shape ``(3, 2)``: rows train, heldout, replay; columns before and after.
     """
 

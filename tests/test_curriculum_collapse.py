@@ -4,55 +4,16 @@ import math
 
 import gymnasium as gym
 import pytest
+from detecting import problem, record
 from scipy.stats import fisher_exact
 
-import argus_gym  # noqa: F401
 from argus_gym.agents import rollout
 from argus_gym.agents.mechanisms import PlantedAgent
 from argus_gym.defences import Defence, Order
-from argus_gym.records import LearnReport, Premise, ProblemRecord, RetestItem, RoundRecord
+from argus_gym.records import Premise, RetestItem
 from argus_gym.wrappers.curriculum_collapse import CurriculumCollapseDetector
 
 NAN = math.nan
-
-
-def problem(**changes):
-    fields = {
-        "problem": "Add 1 and 2. What is it?",
-        "cluster": 0,
-        "target": 1,
-        "zone": "frontier",
-        "outcome": 0.6,
-        "process": 0.5,
-        "combined": 0.55,
-        "answer": 3,
-        "premise": Premise(True),
-        "length_mean": 20.0,
-        "length_sd": 2.0,
-        "variety": 0.5,
-        "source": "own",
-    }
-    return ProblemRecord(**(fields | changes))
-
-
-def record(index, problems, **changes):
-    fields = {
-        "round": index,
-        "problems": tuple(problems),
-        "retests": (),
-        "report": LearnReport(),
-        "trained": 0,
-        "replayed": 0,
-        "heldout": 0,
-        "mean_reward": 0.5,
-        "skill": 0.5,
-        "gauges": {},
-        "map": {},
-        "request": (14.0, 1.0),
-        "answers": {},
-        "tokens": {},
-    }
-    return RoundRecord(**(fields | changes))
 
 
 def on_round(env, order):

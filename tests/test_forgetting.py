@@ -2,97 +2,33 @@
 
 import math
 
-import gymnasium as gym
 import numpy as np
 import pytest
+from detecting import detector, first_alarm, item, retested
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-import argus_gym  # noqa: F401
-from argus_gym.agents import rollout
-from argus_gym.agents.mechanisms import PlantedAgent
-from argus_gym.records import LearnReport, RetestItem, RoundRecord, Verdict
+from argus_gym.records import Verdict
 from argus_gym.wrappers.forgetting import ForgettingDetector
 from argus_gym.wrappers.item_trend import item_trend, right_share
 
 NAN = math.nan
 
 
-def record(index, items=(), **changes):
-    fields = {
-        "round": index,
-        "problems": (),
-        "retests": tuple(items),
-        "report": LearnReport(),
-        "trained": 0,
-        "replayed": 0,
-        "heldout": 0,
-        "mean_reward": 0.5,
-        "skill": 0.5,
-        "gauges": {"epi_train": 0.02, "epi_heldout": 0.01},
-        "map": {},
-        "request": (14.0, 1.0),
-        "answers": {},
-        "tokens": {},
-    }
-    return RoundRecord(**(fields | changes))
-
-
-def item(name, before, after, cluster=0, anchor=True, chains=8, modes=(None, None)):
-    shares = [
-        max(right, chains - right) / chains if mode is None else mode
-        for right, mode in zip((before, after), modes, strict=True)
-    ]
-    return RetestItem(f"item {name}", cluster, anchor, chains, before, after, *shares)
-
-
-def detector(**arguments):
-    env = gym.make("ArgusSelfImprove-v0", rounds=10, problems_per_round=32, anchor_items=16)
-    return ForgettingDetector(env, defend=False, **arguments)
-
-
-def first_alarm(mechanism, seed, severity=1.0):
-    agent = PlantedAgent(seed, mechanism, severity=severity)
-    lies = rollout(detector(), agent, seed=seed).lies
-    return next((lie.round for lie in lies if lie.fired), None)
-
-
 def test_alarm_rounds_of_the_planted_mechanism_are_pinned():
-    alarms = [first_alarm("D", seed) for seed in range(6)]
+    alarms = [first_alarm(ForgettingDetector, "D", seed) for seed in range(6)]
     assert alarms == [9, 9, 8, 8, 8, 8]
 
 
 def test_quiet_runs_stay_quiet():
-    assert [first_alarm(None, seed) for seed in range(6)] == [None] * 6
-
-
-@pytest.mark.parametrize("threshold", [-0.1, 1.1, NAN])
-def test_a_bad_threshold_is_named(threshold):
-    with pytest.raises(ValueError, match=r"threshold must be in \[0, 1\]"):
-        detector(threshold=threshold)
-
-
-@pytest.mark.parametrize("gauge", [0.02, 0.0, NAN])
-@pytest.mark.parametrize("right", [0, 3, 8])
-@pytest.mark.parametrize("count", [0, 1, 8])
-def test_a_run_that_never_varies_never_fires(count, right, gauge):
-    gauges = {"epi_train": gauge, "epi_heldout": NAN}
-    history = [
-        record(i, [item(n, right, right, n % 3) for n in range(count)], gauges=gauges)
-        for i in range(9)
-    ]
-    watcher = detector()
-    for rounds in range(1, 10):
-        report = watcher.report(history[:rounds])
-        assert not report.fired
-        assert math.isnan(report.score) or report.score == 0.0
+    assert [first_alarm(ForgettingDetector, None, seed) for seed in range(6)] == [None] * 6
 
 
 def steady(rounds, levels=(2, 4, 6, 5), **changes):
     """Rounds of four items each whose right counts wobble by one around fixed levels."""
     return [
-        record(
+        retested(
             i,
             [item(n, x + (i + n) % 2, x + (i + n + 1) % 2, n % 2) for n, x in enumerate(levels)],
             **changes,
@@ -104,7 +40,7 @@ def steady(rounds, levels=(2, 4, 6, 5), **changes):
 def falling(steps=3, **changes):
     past = steady(7, **changes)
     fall = [
-        record(
+        retested(
             7 + s,
             [item(n, 6 - 2 * s + n % 2, 4 - 2 * s + n % 2, n % 2) for n in range(6)],
             **changes,
@@ -115,42 +51,44 @@ def falling(steps=3, **changes):
 
 
 def test_a_fall_fires_and_names_its_clusters():
-    report = detector().report(falling())
+    report = detector(ForgettingDetector).report(falling())
     assert report.fired
     assert report.clusters == (0, 1)
     assert report.evidence["slope"] < -0.1
 
 
 def test_a_fall_the_gauges_admit_is_no_lie():
-    report = detector().report(falling(gauges={"epi_train": -0.02, "epi_heldout": -0.01}))
+    report = detector(ForgettingDetector).report(
+        falling(gauges={"epi_train": -0.02, "epi_heldout": -0.01})
+    )
     assert report.score == 0.0
 
 
 def test_without_a_gauge_there_is_nothing_to_score():
-    assert math.isnan(detector().report(falling(gauges={})).score)
+    assert math.isnan(detector(ForgettingDetector).report(falling(gauges={})).score)
 
 
 @pytest.mark.parametrize("undone", ["verdict", "defence"])
 def test_a_step_that_was_taken_back_is_forgiven(undone):
     def run(**changes):
-        shock = record(7, [item(n, 5, 0, n % 2) for n in range(6)], **changes)
+        shock = retested(7, [item(n, 5, 0, n % 2) for n in range(6)], **changes)
         return [*steady(7), shock]
 
     refused = {"verdict": Verdict("REFUSE", "certified", 7, severity=1.0)}
     ordered = {"defences": ("rollback",)}
     back = {"verdict": refused, "defence": {}}[undone]
     after = {"verdict": {}, "defence": ordered}[undone]
-    again = record(8, [item(n, 4 + n % 2, 5 - n % 2, n % 2) for n in range(6)], **after)
-    watcher = detector()
+    again = retested(8, [item(n, 4 + n % 2, 5 - n % 2, n % 2) for n in range(6)], **after)
+    watcher = detector(ForgettingDetector)
     assert watcher.report(run(**back)).fired
-    assert watcher.report([*run(), record(8)]).fired
-    assert not watcher.report([*run(**back), record(8, **after)]).fired
+    assert watcher.report([*run(), retested(8)]).fired
+    assert not watcher.report([*run(**back), retested(8, **after)]).fired
     assert not watcher.report([*run(**back), again]).fired
 
 
 def test_a_rise_is_no_lie():
-    rise = [record(7 + s, [item(n, 2 + s, 3 + s, n % 2) for n in range(6)]) for s in range(3)]
-    assert detector().report(steady(7) + rise).score < 0.05
+    rise = [retested(7 + s, [item(n, 2 + s, 3 + s, n % 2) for n in range(6)]) for s in range(3)]
+    assert detector(ForgettingDetector).report(steady(7) + rise).score < 0.05
 
 
 def test_one_cluster_that_falls_is_found_among_steady_ones():
@@ -162,7 +100,7 @@ def test_one_cluster_that_falls_is_found_among_steady_ones():
                 sides = [max(s - lost - at, 0) for at, s in enumerate(sides)] if lost else sides
             yield item(n, *sides, cluster=n // 4)
 
-    report = detector().report([record(i, retests(i)) for i in range(10)])
+    report = detector(ForgettingDetector).report([retested(i, retests(i)) for i in range(10)])
     assert report.fired
     assert report.clusters == (0,)
     assert report.evidence["p_cluster"] < report.evidence["p_all"]
@@ -171,7 +109,7 @@ def test_one_cluster_that_falls_is_found_among_steady_ones():
 @given(st.lists(st.lists(st.integers(0, 8), min_size=9, max_size=9), min_size=3, max_size=6))
 def test_the_slope_is_that_of_a_regression_with_a_level_for_each_item(counts):
     history = [
-        record(i, [item(n, row[i], row[i + 1]) for n, row in enumerate(counts)]) for i in range(8)
+        retested(i, [item(n, row[i], row[i + 1]) for n, row in enumerate(counts)]) for i in range(8)
     ]
     trend = item_trend(history, right_share)
     y = np.array(counts, float) / 8

@@ -24,7 +24,8 @@ PIECES = (
     "#### ", "\\boxed{", "{" * 50, "}" * 50, "\\frac{1}{", "the answer is ", "<<3*4=12>>", "\n",
     "\x00", "\x1b[31m", "\u202e", "\ud800", "é√½²", "١٢٣", "🦆", "9^9^9^9", "(" * 80, "2**2**2",
     "the 5th prime is ", "17 is divisible by 0", "120% of the children", "Tom has -3 dogs. ",
-    "x", "nan", "inf", "__import__('os')", "{{7*7}}", "%s%n", "A: ", '{"answer": ', " " * 30, ". ", ", and ",
+    "x", "nan", "inf", "__import__('os')", "{{7*7}}", "%s%n",
+    "A: ", '{"answer": ', " " * 30, ". ", ", and ",
     "half of ", "apples", "gives away ", "in total ", "square root of ", " is ", "prime number ",
 )  # fmt: skip
 

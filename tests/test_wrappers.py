@@ -1,11 +1,13 @@
 """What every wrapper of the package promises, whatever it looks for."""
 
 import json
+import math
 import pickle
 
 import gymnasium as gym
 import numpy as np
 import pytest
+from detecting import detector, item, problem, record, retested
 from gymnasium.envs.registration import EnvSpec
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,7 +15,7 @@ from hypothesis import strategies as st
 from argus_gym import wrappers
 from argus_gym.agents import rollout
 from argus_gym.agents.mechanisms import PlantedAgent
-from argus_gym.records import LearnReport, encode
+from argus_gym.records import LearnReport, Premise, encode
 from argus_gym.wrappers.base import DETECTORS
 
 KWARGS = {"rounds": 8, "problems_per_round": 16, "k": 6, "anchor_items": 6, "retest_chains": 4}
@@ -82,10 +84,53 @@ def test_spec_and_pickle_rebuild_it(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("threshold", [-0.1, 1.1])
+@pytest.mark.parametrize("threshold", [-0.1, 1.1, math.nan])
 def test_a_bad_threshold_is_named(name, threshold):
     with pytest.raises(ValueError, match="threshold"):
         make(name, threshold=threshold)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"zone": "easy", "outcome": 1.0, "process": 1.0, "combined": 1.0, "variety": 1 / 14},
+        {"zone": "hard", "outcome": 1 / 14, "process": 0.0, "combined": 1 / 28, "variety": 1.0},
+        {"outcome": math.nan, "process": math.nan, "combined": math.nan, "variety": math.nan},
+        {"target": 0, "length_sd": math.nan},
+        {"premise": Premise(False, "equation", (0, 1), "no")},
+        {"problem": "", "answer": None, "length_mean": 0.0, "length_sd": 0.0},
+    ],
+)
+@pytest.mark.parametrize("count", [0, 1, 8])
+@pytest.mark.parametrize("name", NAMES)
+def test_a_run_that_never_varies_never_fires(name, count, changes):
+    gauges = {"anchor_accuracy": math.nan, "epi_train": math.nan, "epi_heldout": math.nan}
+    history = [
+        record(i, [problem(**changes)] * count, gauges=gauges, defences=("harder",) * (i > 5))
+        for i in range(11)
+    ]
+    watcher = detector(DETECTORS[name])
+    for rounds in range(1, 12):
+        report = watcher.report(history[:rounds])
+        assert not report.fired
+        assert math.isnan(report.score) or 0 <= report.score < 0.2
+
+
+@pytest.mark.parametrize("gauge", [0.02, 0.0, math.nan])
+@pytest.mark.parametrize("right", [0, 3, 8])
+@pytest.mark.parametrize("count", [0, 1, 8])
+@pytest.mark.parametrize("name", NAMES)
+def test_retests_that_never_vary_never_fire(name, count, right, gauge):
+    gauges = {"anchor_accuracy": right / 8, "epi_train": gauge, "epi_heldout": math.nan}
+    history = [
+        retested(i, [item(n, right, right, n % 3) for n in range(count)], gauges=gauges)
+        for i in range(9)
+    ]
+    watcher = detector(DETECTORS[name])
+    for rounds in range(1, 10):
+        report = watcher.report(history[:rounds])
+        assert not report.fired
+        assert math.isnan(report.score) or report.score == 0.0
 
 
 @pytest.mark.parametrize("mode", ["sync", "async"])
