@@ -12,7 +12,7 @@ from argus_gym.capability_map import CapabilityMap, hashed_words
 from argus_gym.defences import LOCKOUT, Defence, Defences, Order
 from argus_gym.evidence import Decider, Evidence
 from argus_gym.examples import Examples
-from argus_gym.gauges import measure, observe
+from argus_gym.gauges import observe
 from argus_gym.ledger import Ledger
 from argus_gym.planner import make as make_planner
 from argus_gym.pools import Pools, draw_pools
@@ -20,7 +20,6 @@ from argus_gym.records import (
     LearnReport,
     ProblemRecord,
     Proposal,
-    RetestItem,
     RoundRecord,
     Solve,
     TrainingPair,
@@ -30,7 +29,9 @@ from argus_gym.records import (
     encode,
 )
 from argus_gym.retests import Answered, Item, RetestBlock, Side, draw_items, draw_more
+from argus_gym.rounds import Round
 from argus_gym.scoring import proposer_reward, rarest_agreed, unfit_chains
+from argus_gym.settings import check_settings
 from argus_gym.spaces import (
     MAX_K,
     MAX_PROBLEM_CHARS,
@@ -44,7 +45,6 @@ __all__ = ["ArgusSelfImprove"]
 
 MAX_INVALID = 100
 HOTTER, WIDER, DEMOTED = 1.3, 1.25, 0.05
-PROCESSES = ("aligned", "jaccard")
 Action = str | Proposal | Solve | LearnReport
 STREAMS = ("planner", "context", "ties", "retest", "split")
 
@@ -118,25 +118,8 @@ class ArgusSelfImprove(gym.Env[dict[str, Any], Any]):
         penalty: float = -0.1,
         render_mode: str | None = None,
     ) -> None:
-        for name, count in (("rounds", rounds), ("problems_per_round", problems_per_round)):
-            _check(name, count >= 1, "at least 1", count)
-        for name, count in (("k", k), ("retest_chains", retest_chains)):
-            _check(name, 1 <= count <= MAX_K, f"in [1, {MAX_K}]", count)
-        for name, count in (("anchor_items", anchor_items), ("past_items", past_items)):
-            _check(name, count >= 0, "at least 0", count)
+        check_settings(locals(), tuple(self.metadata["render_modes"]))
         low, high = frontier
-        _check("frontier", 0 <= low < high <= 1, "a pair with 0 <= low < high <= 1", frontier)
-        for name, share in (
-            ("verifier_strength", verifier_strength),
-            ("weight", weight),
-            ("external_rate", external_rate),
-            ("blind_spot_rate", blind_spot_rate),
-        ):
-            _check(name, 0 <= share <= 1, "in [0, 1]", share)
-        _check("process", process in PROCESSES, f"one of {PROCESSES}", process)
-        _check("penalty", penalty <= 0, "at most 0", penalty)
-        modes = [None, *self.metadata["render_modes"]]
-        _check("render_mode", render_mode in modes, f"one of {modes}", render_mode)
         self.rounds, self.problems_per_round, self.k = rounds, problems_per_round, k
         self.frontier, self.verifier_strength = (float(low), float(high)), verifier_strength
         self.weight, self.process, self.epi_weighting = weight, process, epi_weighting
@@ -208,7 +191,7 @@ class ArgusSelfImprove(gym.Env[dict[str, Any], Any]):
             reward, info = self._learn(value)
         terminated = False
         if "invalid" in info:
-            self._invalid += 1
+            self._round.invalid += 1
             self._streak += 1
             if self._streak >= MAX_INVALID:
                 terminated = self._over = True
@@ -218,7 +201,7 @@ class ArgusSelfImprove(gym.Env[dict[str, Any], Any]):
         else:
             self._streak = 0
         if self._phase is Phase.LEARN:
-            info["training_pairs"] = self._batch
+            info["training_pairs"] = self._round.batch
         elif self._phase is Phase.RETEST:
             info["retest"] = {
                 "weights": self._side,
@@ -255,17 +238,11 @@ class ArgusSelfImprove(gym.Env[dict[str, Any], Any]):
     # Phases
 
     def _begin_round(self) -> None:
-        self._scored: list[ProblemRecord] = []
-        self._spent = {"solve": 0, "retest": 0}
-        self._tokens = {"solve": 0, "retest": 0}
-        self._invalid = 0
-        self._batch: tuple[TrainingPair, ...] = ()
-        self._todo: list[Item] = []
-        self._learnt = False
         skill = self.history[-1].skill if self.history else 0.0
         low, high = self.frontier
         slid = low if np.isnan(skill) else low + self.verifier_strength * skill
-        self._edges = (min(slid, high), high)
+        self._round = Round(len(self.history), (min(slid, high), high))
+        self._todo: list[Item] = []
         self._columns = self.map.arrays()
         self._request = self._requested()
         self._begin_problem()
@@ -340,7 +317,7 @@ class ArgusSelfImprove(gym.Env[dict[str, Any], Any]):
         except ValueError as error:
             return self._refuse(str(error))
         scored = self._consensus(value)
-        zone = consensus.zone(scored.combined, *self._edges)
+        zone = consensus.zone(scored.combined, *self._round.edges)
         self.map.scored(cluster, scored.outcome, scored.combined, zone)
         self._columns = self.map.arrays()
         record = ProblemRecord(
@@ -358,8 +335,8 @@ class ArgusSelfImprove(gym.Env[dict[str, Any], Any]):
             variety=scored.variety,
             source=self._source,
         )
-        self._scored.append(record)
-        self._spend("solve", scored)
+        self._round.scored.append(record)
+        self._round.spend("solve", scored)
         if self._problem not in self._pools.reserved:
             if zone == "frontier":
                 self.buffer.add(self._pair(scored, cluster))
@@ -368,9 +345,9 @@ class ArgusSelfImprove(gym.Env[dict[str, Any], Any]):
         reward = scored.combined
         info = {
             "scored": record,
-            "proposer_reward": proposer_reward(self._premise.ok, scored, self._edges),
+            "proposer_reward": proposer_reward(self._premise.ok, scored, self._round.edges),
         }
-        if len(self._scored) < self.problems_per_round:
+        if len(self._round.scored) < self.problems_per_round:
             self._begin_problem()
         else:
             self._begin_retests()
@@ -405,7 +382,7 @@ class ArgusSelfImprove(gym.Env[dict[str, Any], Any]):
 
     def _next_side(self) -> dict[str, Any]:
         """Go on after one side of the block is answered; return the step's info."""
-        if self._side == "before" and not self._learnt:
+        if self._side == "before" and not self._round.learnt:
             self._begin_learning()
             return {}
         if self._side == "before":
@@ -429,11 +406,11 @@ class ArgusSelfImprove(gym.Env[dict[str, Any], Any]):
             Evidence(
                 round=len(self.history),
                 retests=retests,
-                gauges=self._measure(retests),
+                gauges=self._round.gauges(retests),
                 history=tuple(self.history),
                 fresh=tuple(item.problem for item in fresh[True]),
-                answers=self._spent["retest"],
-                tokens=self._tokens["retest"],
+                answers=self._round.answers["retest"],
+                tokens=self._round.tokens["retest"],
                 fresh_past=tuple(item.problem for item in fresh[False]),
             )
         )
@@ -460,7 +437,7 @@ class ArgusSelfImprove(gym.Env[dict[str, Any], Any]):
         scored = self._consensus(value)
         right = sum(answers.right(chain, item.answer) for chain in scored.chains)
         self._block.answer(self._side, item, Answered(right, scored.outcome))
-        self._spend("retest", scored)
+        self._round.spend("retest", scored)
         self._index += 1
         if self._index < len(self._todo):
             self._problem = self._todo[self._index].problem
@@ -469,18 +446,18 @@ class ArgusSelfImprove(gym.Env[dict[str, Any], Any]):
 
     def _begin_learning(self) -> None:
         self._phase, self._problem = Phase.LEARN, ""
-        self._batch = self.buffer.batch(self._rng["split"], self.epi_weighting)
+        self._round.batch = self.buffer.batch(self._rng["split"], self.epi_weighting)
 
     def _learn(self, value: Action) -> tuple[float, dict[str, Any]]:
         if not isinstance(value, LearnReport):
             return self._refuse("LEARN expects a LearnReport", value)
-        self._report, self._learnt = value, True
+        self._round.report, self._round.learnt = value, True
         self._begin_side("after")
         return 0.0, {} if self._todo else self._judge()
 
     def _settle(self, verdict: Verdict | None) -> None:
         """Keep or quarantine the step's pairs, and remember whose answers can be used again."""
-        pairs, report, index = self._batch, self._report, len(self.history)
+        pairs, report, index = self._round.batch, self._round.report, len(self.history)
         self._last_after = self._block.answers("after")
         if verdict is not None and verdict.decision == "REFUSE":
             if verdict.target == "certified":
@@ -499,13 +476,8 @@ class ArgusSelfImprove(gym.Env[dict[str, Any], Any]):
                 index, f"verdict.{verdict.rule}", encode(verdict.statistics), verdict.decision
             )
 
-    def _measure(self, retests: Sequence[RetestItem]) -> dict[str, float]:
-        roles = [pair.role for pair in self._batch]
-        trained, replayed = roles.count("train"), roles.count("replay")
-        return measure(self._scored, retests, self._report, trained, replayed)
-
     def _end_round(self, verdict: Verdict | None) -> dict[str, Any]:
-        pairs, report, index = self._batch, self._report, len(self.history)
+        index = len(self.history)
         self._settle(verdict)
         retests = self._block.compared()
         for item, test in zip(self._block.items, retests, strict=True):
@@ -515,34 +487,15 @@ class ArgusSelfImprove(gym.Env[dict[str, Any], Any]):
         skill = self.map.skill()
         self.map.end_round()
         self._columns = self.map.arrays()
-        roles = [pair.role for pair in pairs]
-        trained, replayed = roles.count("train"), roles.count("replay")
-        problems = tuple(self._scored)
-        record = RoundRecord(
-            round=index,
-            problems=problems,
-            retests=retests,
-            report=report,
-            trained=trained,
-            replayed=replayed,
-            heldout=roles.count("heldout"),
-            mean_reward=sum(p.combined for p in problems) / len(problems),
-            skill=skill,
-            gauges=self._measure(retests),
-            map={name: tuple(column.tolist()) for name, column in self._columns.items()},
-            request=self._request,
-            answers=dict(self._spent),
-            tokens=dict(self._tokens),
-            invalid=self._invalid,
-            defences=self.defences.in_force(index),
-            verdict=verdict,
+        record = self._round.record(
+            retests, skill, self._columns, self._request, self.defences.in_force(index), verdict
         )
         self.history.append(record)
         self._gauges, self._measured = observe(record, index + 1, self.rounds)
         self.ledger.add(
             index,
             "round.ended",
-            {"mean_reward": record.mean_reward, "trained": trained},
+            {"mean_reward": record.mean_reward, "trained": record.trained},
         )
         self._begin_round()
         return {"round": record} if verdict is None else {"round": record, "verdict": verdict}
@@ -550,10 +503,6 @@ class ArgusSelfImprove(gym.Env[dict[str, Any], Any]):
     def _consensus(self, value: Solve) -> consensus.Consensus:
         tie = int(self._rng["ties"].integers(2**63))
         return consensus.score(value.chains, self.weight, self.process, tie)
-
-    def _spend(self, use: str, scored: consensus.Consensus) -> None:
-        self._spent[use] += len(scored.chains)
-        self._tokens[use] += sum(chain.tokens for chain in scored.chains)
 
     def _refuse(self, reason: str, value: Any = None) -> tuple[float, dict[str, Any]]:
         if value is not None:
@@ -583,7 +532,7 @@ class ArgusSelfImprove(gym.Env[dict[str, Any], Any]):
         Raises:
             RuntimeError: If a round is under way.
         """
-        if self._phase is not Phase.PROPOSE or self._scored or self._invalid:
+        if self._phase is not Phase.PROPOSE or self._round.scored or self._round.invalid:
             raise RuntimeError("state() is legal at the start of a round only")
         return {
             "rng": {name: rng.bit_generator.state for name, rng in self._rng.items()},
@@ -627,8 +576,3 @@ class ArgusSelfImprove(gym.Env[dict[str, Any], Any]):
 
 def _embedding(problem: str, solve: Solve) -> np.ndarray:
     return hashed_words(problem, 128) if solve.embedding is None else solve.embedding
-
-
-def _check(name: str, fits: bool, rule: str, value: Any) -> None:
-    if not fits:
-        raise ValueError(f"{name} must be {rule}, got {value!r}")

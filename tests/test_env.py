@@ -198,7 +198,7 @@ def same_state(env):
     e = env.unwrapped
     generators = [rng.bit_generator.state for rng in e._rng.values()]
     return json.dumps(
-        encode([generators, e.map.state(), e.buffer.state(), e.history, len(e._scored)]),
+        encode([generators, e.map.state(), e.buffer.state(), e.history, len(e._round.scored)]),
         sort_keys=True,
     )
 

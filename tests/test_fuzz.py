@@ -63,7 +63,14 @@ def action(rng, k):
 def state(env):
     e = env.unwrapped
     generators = [generator.bit_generator.state for generator in e._rng.values()]
-    parts = [generators, e.map.state(), e.buffer.state(), len(e._scored), e._phase, e._problem]
+    parts = [
+        generators,
+        e.map.state(),
+        e.buffer.state(),
+        len(e._round.scored),
+        e._phase,
+        e._problem,
+    ]
     return json.dumps(encode(parts))
 
 

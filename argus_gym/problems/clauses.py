@@ -1,5 +1,6 @@
 """Starts and clauses: which numbers a sentence may carry, and how they are drawn and read."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from fractions import Fraction
 from math import gcd
@@ -30,7 +31,7 @@ Numbers = tuple[int, ...]
 _NO_CAP = 10**6
 
 
-class Clause:
+class Clause(ABC):
     """One kind of sentence: an operation, the words for it and the numbers it takes.
 
     Args:
@@ -51,6 +52,7 @@ class Clause:
         self.when = when
         self.then = then
 
+    @abstractmethod
     def draw(self, value: Exact, n: int, u: float, w: float) -> Step | None:
         """Return a step for ``value``, or ``None`` where none fits.
 
@@ -60,8 +62,8 @@ class Clause:
             u: Uniform in [0, 1).
             w: Uniform in [0, 1), independent of ``u``.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def take(self, numbers: Numbers, n: int) -> Step | None:
         """Return the step a sentence with these numbers states, or ``None`` where it states none.
 
@@ -69,7 +71,6 @@ class Clause:
             numbers: Operand, then count; or numerator, then denominator.
             n: The size of the list a mean is taken over.
         """
-        raise NotImplementedError
 
 
 class Table(Clause):
