@@ -132,6 +132,7 @@ def _run(
             config, past = runs.stored_config(resume), load_run(resume)
         else:
             raise InputError(f"--out {out} and --resume {resume}: expected one of the two")
+        second = None if compare is None else replace(config, stack=compare)
         finished = past is not None and past.summary is not None
         done = len(past.rounds) if past else 0
         with _progress(done, config.rounds, quiet or finished) as on_round:
@@ -140,8 +141,7 @@ def _run(
             else:
                 result = runs.resume(resume, given=given, on_round=on_round)
         other = None
-        if compare is not None:
-            second = replace(config, stack=compare)
+        if second is not None:
             with _progress(0, config.rounds, quiet) as on_round:
                 other = runs.run(second, on_round=on_round)
     except InputError as error:

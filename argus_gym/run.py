@@ -22,6 +22,7 @@ from argus_gym.records import RoundRecord, Value, decode, encode
 from argus_gym.run_data import CONFIG, read_config
 from argus_gym.spaces import MAX_K
 from argus_gym.wrappers import stack
+from argus_gym.wrappers.stacks import check_stack
 
 __all__ = ["RunConfig", "resume", "run", "stored_config"]
 
@@ -69,6 +70,10 @@ class RunConfig:
                 raise InputError(f"{name} must be at least {least}, got {getattr(self, name)}")
         if self.k > MAX_K:
             raise InputError(f"k must be at most {MAX_K}, got {self.k}")
+        try:
+            check_stack(self.stack)
+        except ValueError as error:
+            raise InputError(str(error)) from error
         if self.agent not in AGENTS:
             raise InputError(f"agent must be one of {', '.join(AGENTS)}, got {self.agent!r}")
         if self.agent == "replay" and self.chains is None:

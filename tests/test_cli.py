@@ -159,6 +159,8 @@ def test_ctrl_c_says_how_to_continue(call, long, tmp_path):
         (["run", "--rounds", "ten"], "run: (?=.*'ten').*'--rounds'.*valid integer"),
         (["run", "--k", "65"], "run: k must be at most 64, got 65"),
         (["run", "--seed", "-1"], "run: seed must be at least 0, got -1"),
+        (["run", "--stack", "v9"], "run: stack must be one of .*got 'v9'"),
+        (["run", "--compare", "v9"], "run: stack must be one of .*got 'v9'"),
         (["run", "--planner", "weakst"], "run: planner must be one of .*did you mean 'weakest'"),
         (["run", "--agent", "gpt"], "run: agent must be one of simulated, replay, got 'gpt'"),
         (["run", "--agent", "replay"], "run: chains must be a file or folder of chain sets"),

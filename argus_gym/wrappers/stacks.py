@@ -11,7 +11,7 @@ from argus_gym.wrappers.ensemble import EnsembleWarning
 from argus_gym.wrappers.gate import ERCVGate
 from argus_gym.wrappers.stability import StabilityIndex
 
-__all__ = ["STACKS", "stack"]
+__all__ = ["STACKS", "check_stack", "stack"]
 
 STACKS = {
     "v3.4": "the published system: detectors A to H, its gate, stability index, attribution",
@@ -24,6 +24,14 @@ STACKS = {
 PUBLISHED = "ABCDEFGH"
 
 
+def check_stack(preset: str) -> None:
+    """Raise a ``ValueError`` that names the nearest where there is no such stack."""
+    if preset not in STACKS:
+        near = difflib.get_close_matches(preset, STACKS, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise ValueError(f"stack must be one of {', '.join(STACKS)}, got {preset!r}{hint}")
+
+
 def stack(env: gym.Env[Any, Any], preset: str = "v4") -> gym.Env[Any, Any]:
     """Wrap ``env`` in a known stack.
 
@@ -34,10 +42,7 @@ def stack(env: gym.Env[Any, Any], preset: str = "v4") -> gym.Env[Any, Any]:
     Raises:
         ValueError: If there is no such stack; names the nearest one.
     """
-    if preset not in STACKS:
-        near = difflib.get_close_matches(preset, STACKS, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise ValueError(f"stack must be one of {', '.join(STACKS)}, got {preset!r}{hint}")
+    check_stack(preset)
     if preset == "no-metacognition":
         return env
     ours = preset == "v4"
