@@ -271,3 +271,15 @@ def test_the_example_of_the_help_runs(call, tmp_path, monkeypatch):
 
 def test_version(call):
     assert call("--version") == (0, f"argus-gym {__version__}\n", "")
+
+
+def test_compare_runs_the_second_stack_on_the_same_seed(call):
+    code, out, _ = call("run", *SMALL, "--quiet", "--compare", "no-metacognition")
+    assert code == 0
+    assert "side by side, seed 2" in out
+    assert "defensive events" in out
+    code, out, _ = call("run", *SMALL, "--quiet", "--json", "--compare", "no-metacognition")
+    both = json.loads(out)
+    assert list(both) == ["v4", "no-metacognition"]
+    alone = json.loads(call("run", *SMALL, "--quiet", "--json", "--stack", "no-metacognition")[1])
+    assert both["no-metacognition"] == alone
