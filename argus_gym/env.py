@@ -269,7 +269,7 @@ class ArgusSelfImprove(gym.Env[dict[str, Any], Any]):
                 for cluster in order.clusters:
                     self.map.exclude(cluster, LOCKOUT)
             elif carried and order.defence is Defence.UNDO:
-                before = [Defence(d) for d in self.history[-1].defences]
+                before = [Defence(d) for d in self.defences.in_force(index - 1)]
                 self.defences.undo([d for d in before if d is not Defence.UNDO], index)
             self.ledger.add(
                 index,
@@ -360,7 +360,7 @@ class ArgusSelfImprove(gym.Env[dict[str, Any], Any]):
             chain = rarest_agreed(scored)
         if self._active(Defence.DEMOTE) and cluster in self.defences.clusters(Defence.DEMOTE):
             weight *= DEMOTED
-        if self._active(Defence.ANCHOR_WEIGHT):
+        if self._active(Defence.ANCHOR_WEIGHT) and self.history:
             accuracy = self.history[-1].gauges["anchor_accuracy"]
             weight *= 1.0 if np.isnan(accuracy) else accuracy
         return TrainingPair(self._problem, chain, weight, cluster, len(self.history))

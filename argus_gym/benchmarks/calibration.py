@@ -95,12 +95,16 @@ def run(
         }
     measured = np.diff([r["measured"] for r in runs], axis=1)[:, 0] * 100
     true = np.diff([r["true"] for r in runs], axis=1)[:, 0] * 100
+    ends = np.array([[r["series"]["mean_reward"][i] for i in (0, -1)] for r in runs])
+    reward = np.diff(ends, axis=1)[:, 0] * 100
     return {
         "seeds": [seed, seed + seeds - 1],
         "n": runs[0]["n"],
         "before": float(np.mean([r["measured"][0] for r in runs])),
         "measured_delta": _spread(measured),
         "true_delta": _spread(true),
+        "reward_delta": _spread(reward),
+        "inversions": int(((reward > 0) & (true < 0)).sum()),
         "envelopes": envelopes,
         "coverage": None if data is None else _coverage(envelopes, data),
     }
@@ -170,16 +174,22 @@ def table(result: dict[str, Any]) -> "Table":
         if coverage and name in SERIES:
             share = f"{coverage['inside'][name]}/{coverage['total'][name]}"
         out.add_row(name, *cells, share)
-    for label, key in (("measured", "measured_delta"), ("true", "true_delta")):
+    for label, key in (
+        ("measured pass@1", "measured_delta"),
+        ("true pass@1", "true_delta"),
+        ("in-loop reward", "reward_delta"),
+    ):
         d = result[key]
         out.add_row(
-            f"{label} pass@1 change, points",
+            f"{label} change, points",
             f"mean {d['mean']:+.1f}",
             f"[{d['mean_low']:+.1f}, {d['mean_high']:+.1f}]",
             f"sd {d['sd']:.1f}",
             f"[{d['sd_low']:.1f}, {d['sd_high']:.1f}]",
             f"n = {d['n']} runs",
         )
+    share = f"{result['inversions']} of {result['true_delta']['n']} runs"
+    out.add_row("reward up and true pass@1 down", "", "", "", "", share)
     if coverage:
         out.add_row("all published values", "", "", "", "", f"{coverage['share']:.1%}")
     return out
