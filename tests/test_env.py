@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 import argus_gym
 from argus_gym import problems
 from argus_gym.agents import SimulatedAgent, rollout
+from argus_gym.defences import Defence, Order
 from argus_gym.records import Chain, LearnReport, RoundRecord, Solve, decode, encode
 from argus_gym.spaces import MAX_CHAIN_CHARS, MAX_PROBLEM_CHARS, Phase
 
@@ -449,3 +450,13 @@ def test_any_text_keeps_observations_in_their_space(actions, seed):
         assert obs in env.observation_space and np.isfinite(reward)
         if terminated or truncated:
             env.reset(seed=seed)
+
+
+@pytest.mark.parametrize("defence", list(Defence))
+def test_every_defence_can_be_ordered_before_the_first_round_ended(defence):
+    env = make(problems_per_round=24)
+    start = env.reset(seed=0)
+    assert env.unwrapped.order(Order(defence, "test", (0,)))
+    result = rollout(env, SimulatedAgent(0, parsed=True), start=start)
+    assert str(defence) in result.rounds[0].defences
+    assert not env.unwrapped.order(Order(defence, "test"))
