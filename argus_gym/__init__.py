@@ -14,6 +14,12 @@ __all__ = ["__version__", "consensus", "premise", "records"]
 
 if "ArgusSelfImprove-v0" not in gym.registry:
     gym.register(id="ArgusSelfImprove-v0", entry_point="argus_gym.env:ArgusSelfImprove")
+if "ArgusCurriculum-v0" not in gym.registry:
+    gym.register(
+        id="ArgusCurriculum-v0",
+        entry_point="argus_gym.curriculum_env:ArgusCurriculum",
+        vector_entry_point="argus_gym.curriculum_vector:ArgusCurriculumVector",
+    )
 
 
 def __getattr__(name: str) -> Any:
