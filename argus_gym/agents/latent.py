@@ -41,6 +41,8 @@ class Dynamics:
         false_premises: Initial rate of proposals with a false premise.
         credulity: How fast training on confabulated chains raises that rate.
         rate_spread: Spread of ``learning`` and ``sharpening`` between runs (log-normal sigma).
+        depth: How much less a short problem teaches than a long one: gains scale with its steps
+            over the middle of their range, to this power.
     """
 
     skill: float = 1.55
@@ -65,6 +67,7 @@ class Dynamics:
     false_premises: float = 0.02
     credulity: float = 0.004
     rate_spread: float = 0.9
+    depth: float = 0.0
 
 
 def sigmoid(x: float) -> float:
@@ -142,6 +145,8 @@ class LatentState:
         room = min(1.0, max(0.0, self.ceiling[family] - self.skill[family]))
         if right:
             change = self.rates[0] * weight * (1 - chance) * room
+            if d.depth:
+                change *= (2 * steps / (1 + MAX_STEPS)) ** d.depth
         else:
             change = -d.unlearning * weight
             if misconceived:
