@@ -15,7 +15,7 @@ from argus_gym import answers
 from argus_gym.numerals import exact
 from argus_gym.records import Chain, Value, Zone
 
-__all__ = ["Consensus", "parse", "score", "zone"]
+__all__ = ["Consensus", "groups", "parse", "score", "zone"]
 
 _MASK = (1 << 64) - 1
 
@@ -176,6 +176,23 @@ def zone(combined: float, low: float = 0.4, high: float = 0.8) -> Zone:
     if not 0.0 <= low <= high <= 1.0:
         raise ValueError(f"low and high must satisfy 0 <= low <= high <= 1, got {low} and {high}")
     return "hard" if combined < low else "easy" if combined > high else "frontier"
+
+
+def groups(chains: Sequence[Chain]) -> list[Value | None]:
+    """Return the answer each chain votes for, percentages put with one of their two readings.
+
+    The modal one of these is :attr:`Consensus.answer`; ``None`` is a chain without an answer.
+
+    Args:
+        chains: The chains of one problem, already read.
+    """
+    of = [chain.answer for chain in chains]
+    if not any(chain.percent for chain in chains):
+        return of
+    copies = {id(chain): 1 for chain in chains}
+    votes = dict(Counter(c.answer for c in chains if c.answer is not None and not c.percent))
+    joined = _percent_groups(chains, copies, votes)
+    return [joined[c.answer] if c.percent else c.answer for c in chains]
 
 
 def _percent_groups(

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from argus_gym.benchmarks import chains as bench
+from argus_gym.benchmarks.premise_sets import half
 from argus_gym.chain_sets import ChainSet, load
 from argus_gym.consensus import parse
 
@@ -189,7 +190,8 @@ def test_the_suite_reports_shares_and_areas_with_intervals(data):
     assert (models["n"], round(models["share"] * 32)) == (32, 30)
     assert models["disagreements"] == {"graded right, read int": 1, "graded right, read none": 1}
     assert (qwen["n"], qwen["share"], qwen["disagreements"]) == (64, 1.0, {})
-    assert [group["problems"] for group in result["consensus"]] == [8] * 6
+    assert [group["problems"] for group in result["consensus"]] == [8] * 7
+    assert [group["chains"] for group in result["consensus"]] == [4, 4, 40, 14, 10, 8, 2]
     for group in result["consensus"]:
         assert 0 < group["majority_right"] < 1
         for cell in (*group["auroc"].values(), *group["minus_outcome"].values()):
@@ -198,20 +200,64 @@ def test_the_suite_reports_shares_and_areas_with_intervals(data):
         assert group["minus_outcome"]["combined"]["value"] == pytest.approx(difference)
 
 
-def test_the_suite_prints_as_a_table(data):
+def test_trust_is_reported_on_the_problems_it_was_not_fitted_on(data):
+    result = bench.run(data)
+    for group in result["consensus"]:
+        part = group["unfitted"]
+        asked = "Q Question {}" if "panel" in group["set"] else "Question {}"
+        assert part["problems"] == [half(asked.format(i)) for i in range(8)].count("report")
+        assert set(part["auroc"]) == {"outcome", "combined", "trust"}
+        for name, cell in part["minus_outcome"].items():
+            areas = part["auroc"]
+            assert cell["value"] == pytest.approx(areas[name]["value"] - areas["outcome"]["value"])
+
+
+def test_the_suite_prints_as_tables(data):
     from rich.console import Console
 
     stream = io.StringIO()
     Console(width=120, file=stream).print(bench.table(bench.run(data)))
     printed = stream.getvalue()
-    assert "AUROC combined" in printed and "combined minus outcome" in printed
+    assert (
+        "…" not in printed and "AUROC combined" in printed and "combined minus outcome" in printed
+    )
+    assert "trust - outcome" in printed and "Not measured" not in printed
 
 
-def test_a_missing_folder_is_named_in_one_line(data):
+def test_what_is_missing_is_named_and_the_rest_is_measured(data):
+    from rich.console import Console
+
     (data / "chains/phi3_k40/k40.jsonl").unlink()
     (data / "chains/phi3_k40").rmdir()
-    with pytest.raises(FileNotFoundError, match=r"phi3_k40 is missing; .*--data DIR") as error:
-        bench.run(data)
+    (data / "gsm8k/test.jsonl").unlink()
+    (data / "gsm8k/train.jsonl.gz").unlink()
+    result = bench.run(data)
+    assert [group["chains"] for group in result["consensus"]] == [4, 4, 8, 2]
+    assert result["reference"] is None and len(result["missing"]) == 3
+    assert any("phi3_k40 is missing" in line for line in result["missing"])
+    stream = io.StringIO()
+    Console(width=400, file=stream).print(bench.table(result))
+    assert "Not measured" in stream.getvalue() and "solutions read right" not in stream.getvalue()
+
+
+def test_other_sets_of_the_folder_are_measured_on_all_their_problems(data):
+    rows = [{"problem": f"P {i}", "chains": [GOOD] * (i % 3) + [BAD] * 2, "answer": 24}
+            for i in range(9)]  # fmt: skip
+    write(data / "chains/mine.jsonl", rows)
+    write(data / "chains/open.jsonl", [{"problem": "P", "chains": [GOOD, BAD]}])
+    write(data / "chains/single/one.jsonl", [{"problem": "P", "chains": [GOOD], "answer": 24}])
+    (data / "chains/notes.txt").write_text("not chains")
+    result = bench.run(data)
+    mine = result["consensus"][-1]
+    assert (mine["set"], mine["problems"], mine["unfitted"]["problems"]) == ("mine.jsonl", 9, 9)
+    assert len(result["missing"]) == 2
+    assert "open.jsonl has problems without a known answer" in result["missing"][0]
+    assert "single has problems with a single chain" in result["missing"][1]
+
+
+def test_a_folder_without_any_chain_set_is_refused_in_one_line(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"holds no chain set: .*--data DIR") as error:
+        bench.run(tmp_path)
     assert "\n" not in str(error.value)
 
 
