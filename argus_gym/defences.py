@@ -1,6 +1,5 @@
 """Defences: what is done when a detector fires."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -92,11 +91,23 @@ class Defences:
         """Return the names of the defences in force in round ``round_``, sorted."""
         return tuple(sorted(d.value for d, until in self._until.items() if round_ < until))
 
-    def undo(self, defences: Sequence[Defence], round_: int) -> None:
-        """End ``defences`` now and bar them for the rest of the run."""
-        for defence in defences:
-            self._until[defence] = round_
-            self._barred.add(defence)
+    def undo(self, round_: int) -> None:
+        """End the defences that were put in force last and bar them for the rest of the run.
+
+        What tips a curriculum came just before it tipped; the others stay.
+
+        Args:
+            round_: The round that is about to start; defences in force in the one before count.
+        """
+        blamed = {
+            d: until
+            for d, until in self._until.items()
+            if round_ - 1 < until and d is not Defence.UNDO
+        }
+        for defence, until in blamed.items():
+            if until == max(blamed.values()):
+                self._until[defence] = round_
+                self._barred.add(defence)
 
     def state(self) -> dict[str, Any]:
         """Return a JSON-ready copy."""

@@ -17,6 +17,7 @@ from argus_gym.ledger import Ledger
 from argus_gym.planner import make as make_planner
 from argus_gym.pools import Pools, draw_pools
 from argus_gym.records import (
+    Chain,
     LearnReport,
     ProblemRecord,
     Proposal,
@@ -230,6 +231,10 @@ class ArgusSelfImprove(gym.Env[dict[str, Any], Any]):
         """Ask for a defence before the next action; return whether it is free to be used."""
         return self.defences.order(order, len(self.history))
 
+    def grade(self, chain: Chain, item: Item) -> bool:
+        """Return whether a retested chain is right; override it for a grader of your own."""
+        return answers.right(chain, item.answer)
+
     @property
     def report_pool(self) -> tuple[tuple[str, Value], ...]:
         """Problems with answers for the report at the end: never trained on, never retested."""
@@ -269,8 +274,7 @@ class ArgusSelfImprove(gym.Env[dict[str, Any], Any]):
                 for cluster in order.clusters:
                     self.map.exclude(cluster, LOCKOUT)
             elif carried and order.defence is Defence.UNDO:
-                before = [Defence(d) for d in self.defences.in_force(index - 1)]
-                self.defences.undo([d for d in before if d is not Defence.UNDO], index)
+                self.defences.undo(index)
             self.ledger.add(
                 index,
                 f"defence.{order.defence}",
@@ -435,7 +439,7 @@ class ArgusSelfImprove(gym.Env[dict[str, Any], Any]):
             except ValueError as error:
                 return self._refuse(str(error))
         scored = self._consensus(value)
-        right = sum(answers.right(chain, item.answer) for chain in scored.chains)
+        right = sum(self.grade(chain, item) for chain in scored.chains)
         self._block.answer(self._side, item, Answered(right, scored.outcome))
         self._round.spend("retest", scored)
         self._index += 1

@@ -5,6 +5,7 @@ import gymnasium as gym
 import argus_gym  # noqa: F401
 from argus_gym.agents import rollout
 from argus_gym.agents.mechanisms import PlantedAgent
+from argus_gym.benchmarks.worlds import Plan
 from argus_gym.records import LearnReport, Premise, ProblemRecord, RetestItem, RoundRecord
 
 
@@ -75,3 +76,11 @@ def item(name, before, after, cluster=0, anchor=True, chains=8, modes=(None, Non
         for right, mode in zip((before, after), modes, strict=True)
     ]
     return RetestItem(f"item {name}", cluster, anchor, chains, before, after, *shares)
+
+
+def world_alarm(cls, world, seed, severity=1.0):
+    """Return the round of the first alarm in a benchmark world, onset in round 6, else ``None``."""
+    plan = Plan(seed, onset=6, severity=severity, shape="cliff")
+    env = cls(world.env(plan), defend=False)
+    lies = rollout(env, world.agent(plan), seed=seed).lies
+    return next((lie.round for lie in lies if lie.fired), None)

@@ -31,7 +31,7 @@ def test_every_stack_runs_and_repeats_itself(preset):
     first, again = (json.dumps(encode([r.rounds, r.lies, r.verdicts])) for r in runs)
     assert first == again
     names = {report.name for report in runs[0].lies}
-    lies = {"v3.4": "ABCDEFGH", "v3.5": "ABCDEFGH", "v4": "ABCDEFGHIJK"}.get(preset, "")
+    lies = {"v3.4": "ABCDEFGH", "v3.5": "ABCDEFGH", "v4": "ABCDEFGHIJKLMN"}.get(preset, "")
     assert {DETECTORS[name].lie for name in names} == set(lies)
     assert len(runs[0].verdicts) == (0 if preset == "no-metacognition" else SMALL["rounds"])
 

@@ -44,7 +44,7 @@ class ConfidentWrongDetector(LieDetector):
     lie = "J"
     name = "confident_wrong"
     defence = Defence.ANCHOR_WEIGHT
-    default_threshold = 0.255
+    default_threshold = 0.18
 
     def score(self, history: Sequence[RoundRecord]) -> float:
         """Return ``-log10(p) / 10`` of the rise; NaN before six rounds or without anchors."""

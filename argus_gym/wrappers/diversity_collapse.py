@@ -45,7 +45,7 @@ class DiversityCollapseDetector(LieDetector):
     lie = "K"
     name = "diversity_collapse"
     defence = Defence.KEEP_RARE
-    default_threshold = 0.32
+    default_threshold = 0.33
 
     def score(self, history: Sequence[RoundRecord]) -> float:
         """Return ``-log10(p) / 10`` of the fall; NaN before six rounds or without anchors."""

@@ -51,7 +51,7 @@ class DriftDetector(LieDetector):
     lie = "A"
     name = "drift"
     defence = Defence.EXTERNAL_CONTEXT
-    default_threshold = 0.28
+    default_threshold = 0.31
 
     def score(self, history: Sequence[RoundRecord]) -> float:
         """Return ``-log10(p) / 10`` of the last round's concentration, NaN in the first four."""

@@ -9,10 +9,12 @@ from gymnasium.utils import RecordConstructorArgs
 
 from argus_gym.records import LieReport
 
-__all__ = ["EnsembleWarning", "average_e", "three_of_six"]
+__all__ = ["ALPHA", "EnsembleWarning", "average_e", "three_of_six"]
 
 DECADES = 10
 PUBLISHED = 3
+ALPHA = 0.003
+"""Chance of a false warning in a round."""
 
 
 def average_e(lies: Mapping[str, LieReport]) -> float:
@@ -47,7 +49,7 @@ class EnsembleWarning(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
     """
 
     def __init__(
-        self, env: gym.Env[Any, Any], *, rule: str = "average_e", alpha: float = 0.003
+        self, env: gym.Env[Any, Any], *, rule: str = "average_e", alpha: float = ALPHA
     ) -> None:
         RecordConstructorArgs.__init__(self, rule=rule, alpha=alpha)
         gym.Wrapper.__init__(self, env)

@@ -39,7 +39,7 @@ class ForgettingDetector(LieDetector):
     lie = "D"
     name = "forgetting"
     defence = Defence.ROLLBACK
-    default_threshold = 0.28
+    default_threshold = 0.31
 
     def score(self, history: Sequence[RoundRecord]) -> float:
         """Return ``-log10(p) / 10`` of the fall; NaN before six rounds or without a gauge."""

@@ -10,7 +10,7 @@ from argus_gym.defences import Defence
 from argus_gym.records import RoundRecord
 from argus_gym.wrappers.evidence_tools import latest, student_tail
 
-__all__ = ["WINDOW", "ItemTrend", "item_trend", "right_share"]
+__all__ = ["WINDOW", "AnswerTable", "ItemTrend", "answer_table", "item_trend", "right_share"]
 
 WINDOW, LEAST = 3, 6
 POOLED = 20
@@ -44,7 +44,7 @@ class ItemTrend:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Answers:
+class AnswerTable:
     """Every answered item and step as columns; what a step's weights answered last counts."""
 
     item: np.ndarray
@@ -57,7 +57,8 @@ class _Answers:
 
 
 @latest
-def _answers(history: Sequence[RoundRecord]) -> _Answers:
+def answer_table(history: Sequence[RoundRecord]) -> AnswerTable:
+    """Return every answer to a retested item, one row for each item and state of the weights."""
     number: dict[str, int] = {}
     kind: dict[int, tuple[bool, int]] = {}
     rows: dict[tuple[int, int], tuple[int, int, float]] = {}
@@ -73,7 +74,7 @@ def _answers(history: Sequence[RoundRecord]) -> _Answers:
     answers = np.array(list(rows.values()), float).reshape(-1, 3)
     kinds = np.array(list(kind.values()), np.int64).reshape(-1, 2)[where[:, 0]]
     right, chains = answers[:, :2].astype(np.int64).T
-    return _Answers(
+    return AnswerTable(
         item=where[:, 0],
         step=where[:, 1],
         right=right,
@@ -108,7 +109,7 @@ def item_trend(
     """
     if len(history) < LEAST:
         return None
-    table = _answers(history)
+    table = answer_table(history)
     rows = table.anchor if anchors else np.ones(len(table.anchor), bool)
     if not rows.any():
         return None

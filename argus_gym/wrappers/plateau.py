@@ -52,7 +52,7 @@ class PlateauDetector(LieDetector):
     lie = "G"
     name = "plateau"
     defence = Defence.EXCLUDE
-    default_threshold = 0.28
+    default_threshold = 0.31
 
     def score(self, history: Sequence[RoundRecord]) -> float:
         """Return ``-log10(p) / 10`` of the most captured cluster, NaN in the first four rounds."""

@@ -42,7 +42,7 @@ class ProxyGamingDetector(LieDetector):
     lie = "I"
     name = "proxy_gaming"
     defence = Defence.DEMOTE
-    default_threshold = 0.1
+    default_threshold = 0.08
 
     def score(self, history: Sequence[RoundRecord]) -> float:
         """Return ``-log10(p) / 10``; NaN before six rounds, without anchors or rewards."""

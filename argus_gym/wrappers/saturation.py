@@ -18,8 +18,7 @@ from argus_gym.wrappers.evidence_tools import (
 __all__ = ["SaturationDetector"]
 
 WARMUP, RECENT, LEAST, LAG = 0, 2, 3, 0
-ACCURACY_SPREAD, GAP_SPREAD = 0.08, 0.03
-EARNED, UNEARNED = 0.05, 0.01
+GAP_SPREAD, UNEARNED = 0.03, 0.01
 
 
 class SaturationDetector(LieDetector):
@@ -27,10 +26,8 @@ class SaturationDetector(LieDetector):
 
     The score is ``-log10(p) / 10``, with p Fisher's exact one-sided p-value that the share of easy
     problems in the last two rounds exceeds that of all rounds before. It is 0 unless the share of
-    the frontier fell; and, where there are anchors, unless the accuracy on them rose at 5 % and
-    consensus minus accuracy on them did not at 1 %: easy problems without more ability are
-    agreement without correctness or short problems, which are other lies, and harder problems
-    would not help.
+    the frontier fell, and, where there are anchors, if consensus minus accuracy on them rose at
+    1 %: agreement without correctness is another lie, and harder problems would not help.
 
     Args:
         env: The environment to watch; transitions pass through unchanged.
@@ -52,7 +49,7 @@ class SaturationDetector(LieDetector):
     lie = "E"
     name = "saturation"
     defence = Defence.HARDER
-    default_threshold = 0.35
+    default_threshold = 0.5
 
     def score(self, history: Sequence[RoundRecord]) -> float:
         """Return ``-log10(p) / 10`` of the last two rounds, NaN in the first four rounds."""
@@ -71,7 +68,7 @@ class SaturationDetector(LieDetector):
 
 @latest
 def _evidence(history: Sequence[RoundRecord]) -> dict[str, float]:
-    names = ("p", "p_easy", "p_anchors", "p_gap", "easy", "easy_past", "frontier", "frontier_past")
+    names = ("p", "p_easy", "p_gap", "easy", "easy_past", "frontier", "frontier_past")
     evidence = dict.fromkeys(names, math.nan)
     parts = fold(len(history), WARMUP, RECENT, LEAST, LAG)
     if parts is None:
@@ -84,13 +81,10 @@ def _evidence(history: Sequence[RoundRecord]) -> dict[str, float]:
     for name, count, size, rounds in (("", easy, n, now), ("_past", easy_past, before, past)):
         evidence["easy" + name] = count / size
         evidence["frontier" + name] = sum(r.zone_count("frontier") for r in rounds) / size
-    accuracy = [r.gauges.get("anchor_accuracy", math.nan) for r in history]
-    anchored = rise_tail(accuracy[parts[1]], accuracy[parts[0]], ACCURACY_SPREAD)
     gap = [anchor_gap(r) for r in history]
-    unearned = rise_tail(gap[parts[1]], gap[parts[0]], GAP_SPREAD)
-    evidence |= {"p_anchors": anchored, "p_gap": unearned}
+    evidence["p_gap"] = rise_tail(gap[parts[1]], gap[parts[0]], GAP_SPREAD)
     evidence["p_easy"] = fisher_tail(easy, n, easy_past, before)
     emptying = evidence["frontier"] < evidence["frontier_past"]
-    earned = not (anchored > EARNED or unearned < UNEARNED)
-    evidence["p"] = evidence["p_easy"] if emptying and earned else 1.0
+    agreed = evidence["p_gap"] < UNEARNED
+    evidence["p"] = evidence["p_easy"] if emptying and not agreed else 1.0
     return evidence

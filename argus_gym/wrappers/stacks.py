@@ -7,21 +7,23 @@ import gymnasium as gym
 
 from argus_gym.wrappers.attribution import CausalAttribution
 from argus_gym.wrappers.base import DETECTORS
+from argus_gym.wrappers.diagnosis import Diagnosis
 from argus_gym.wrappers.ensemble import EnsembleWarning
 from argus_gym.wrappers.gate import ERCVGate
 from argus_gym.wrappers.stability import StabilityIndex
 
-__all__ = ["STACKS", "check_stack", "stack"]
+__all__ = ["PUBLISHED", "STACKS", "check_stack", "stack"]
 
 STACKS = {
     "v3.4": "the published system: detectors A to H, its gate, stability index, attribution",
     "v3.5": "the same with the stability rule as gate and the three-of-six warning",
-    "v4": "all detectors, the certified gate, averaged e-values; the default",
+    "v4": "all detectors, the certified gate, averaged e-values, diagnosis; the default",
     "no-metacognition": "the published ablation: the bare loop",
 }
 """Stacks by name, and what they are made of."""
 
 PUBLISHED = "ABCDEFGH"
+"""The published lies, by letter."""
 
 
 def check_stack(preset: str) -> None:
@@ -54,4 +56,6 @@ def stack(env: gym.Env[Any, Any], preset: str = "v4") -> gym.Env[Any, Any]:
     env = CausalAttribution(StabilityIndex(env))
     if preset == "v3.4":
         return env
-    return EnsembleWarning(env, rule="average_e" if ours else "three_of_six")
+    if preset == "v3.5":
+        return EnsembleWarning(env, rule="three_of_six")
+    return EnsembleWarning(Diagnosis(env))

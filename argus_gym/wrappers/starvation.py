@@ -46,7 +46,7 @@ class StarvationDetector(LieDetector):
     lie = "C"
     name = "starvation"
     defence = Defence.DECAY_REPLAY
-    default_threshold = 0.37
+    default_threshold = 0.4
 
     def score(self, history: Sequence[RoundRecord]) -> float:
         """Return ``-log10(p) / 10`` of the last two rounds' gains, NaN in the first five rounds."""
