@@ -1,137 +1,161 @@
-"""``argus-gym bench lies``: which detector catches which planted failure, and how fast.
+"""``argus-gym bench lies``: which detector catches which lie, how fast, at which price.
 
-Every run is one 15-round loop of a quiet learner, with or without one mechanism that takes over at
-the onset; all detectors watch, nothing defends. Seeds here are for reporting; thresholds were tuned
-on seeds of 1,000 and more.
+Every run is a 15-round loop of a world whose truth is known; all detectors watch and nothing
+defends. Generic alarms, and each detector alone, are calibrated to one false-alarm rate on quiet
+runs with tuning seeds; the stacks are judged at the thresholds they ship with.
 """
 
-import math
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from statistics import median
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
-import gymnasium as gym
+import argus_gym
+from argus_gym.agents.mechanisms import SHAPES, Shape
+from argus_gym.benchmarks.alarms import STACKED, Run, calibrate
+from argus_gym.benchmarks.lies_figures import cell_figures, quiet_figures, summary
+from argus_gym.benchmarks.lies_tables import tables
+from argus_gym.benchmarks.runner import Progress, run_jobs, sources
+from argus_gym.benchmarks.watch import watch
+from argus_gym.benchmarks.worlds import SEVERITIES, WORLDS, World
+from argus_gym.benchmarks.worlds.load import load_world
+from argus_gym.run_data import InputError
 
-from argus_gym.agents import rollout
-from argus_gym.agents.mechanisms import MECHANISMS, PlantedAgent
-from argus_gym.defences import Defence, Order
-from argus_gym.gauges import wilson
-from argus_gym.records import RoundRecord
-from argus_gym.wrappers import DETECTORS
+__all__ = ["Cell", "cells", "run", "tables"]
 
-if TYPE_CHECKING:
-    from rich.table import Table
-
-__all__ = ["first_alarms", "run", "table"]
-
-ONSET = 6
-ANCHORS = 16
-WINDOWS = (1, 3, 5)
+TUNING = 10_000
+"""First tuning seed."""
 
 
-def first_alarms(mechanism: str | None, seed: int, severity: float = 1.0) -> dict[str, int]:
-    """Return the round of each detector's first alarm, by lie, from one run.
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How many runs: quiet ones for tuning and for reporting, of a main cell, of every other."""
 
-    Args:
-        mechanism: A key of ``MECHANISMS``, ``None`` for a quiet run.
-        seed: Seed of environment and learner.
-        severity: The mechanism's; 1 is medium.
+    tuning: int
+    quiet: int
+    main: int
+    other: int
+
+
+FULL = Size(300, 460, 200, 60)
+QUICK = Size(60, 40, 6, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """Runs of one world at one severity and shape.
+
+    Attributes:
+        world: Reference of the world.
+        severity: A key of ``SEVERITIES``, or ``twin`` for severity 0.
+        shape: How the failure sets in.
+        runs: How many.
     """
-    env = gym.make("ArgusSelfImprove-v0", anchor_items=ANCHORS)
-    for name in sorted(DETECTORS):
-        env = DETECTORS[name](env, defend=False)
-    base: Any = env.unwrapped
 
-    def order_a_defence(record: RoundRecord) -> None:
-        # A curriculum can only tip after a defence where there was a defence.
-        if mechanism == "H" and record.round == ONSET - 1:
-            base.order(Order(Defence.EXTERNAL_CONTEXT, "planted"))
+    world: str
+    severity: str
+    shape: Shape
+    runs: int
 
-    agent = PlantedAgent(seed, mechanism, ONSET, severity)
-    result = rollout(env, agent, seed=seed, on_round=order_a_defence)
-    alarms: dict[str, int] = {}
-    for report in result.lies:
-        if report.fired:
-            alarms.setdefault(report.lie, report.round)
-    return alarms
+    def jobs(self, seed: int) -> dict[str, tuple[str, int, float, Shape]]:
+        """Return the arguments of :func:`watch` for every run, by key."""
+        severity = SEVERITIES.get(self.severity, 0.0)
+        return {
+            f"{self.world} {self.severity} {self.shape} {at}": (
+                self.world,
+                at,
+                severity,
+                self.shape,
+            )
+            for at in range(seed, seed + self.runs)
+        }
 
 
-def run(seed: int = 0, runs: int = 200, quiet: int = 500, workers: int = 2) -> dict[str, Any]:
-    """Return detection, delay, confusion and false alarms, JSON-ready.
+def cells(worlds: Mapping[str, World], size: Size) -> Iterator[Cell]:
+    """Yield every cell: cliffs of three severities, other shapes at medium severity, and a twin.
+
+    Quiet runs have no severity, emergent failures set in as they do, and honest twins at once.
+    """
+    for reference, world in worlds.items():
+        if world.kind == "quiet":
+            continue
+        shapes = SHAPES if world.kind == "planted" else SHAPES[:1]
+        for severity in SEVERITIES:
+            for shape in shapes if severity == "medium" else shapes[:1]:
+                main = severity == "medium" and shape == "cliff"
+                runs = size.main if main else size.other
+                if runs:
+                    yield Cell(reference, severity, shape, runs)
+        yield Cell(reference, "twin", "cliff", size.other // 2 or size.main)
+
+
+def run(
+    seed: int = 0,
+    *,
+    quick: bool = False,
+    worlds: Sequence[str] = (),
+    stack: str = "all",
+    out: Path | None = None,
+    workers: int = 2,
+    ray: str | None = None,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Return detection, delay, damage, false alarms, confusion and the diagonal, JSON-ready.
 
     Args:
-        seed: First seed; quiet runs and those of each mechanism count up from it.
-        runs: Runs of each mechanism at medium severity, >= 1.
-        quiet: Quiet runs, >= 1.
+        seed: First seed of the reported runs, below the tuning seeds (from 10,000).
+        quick: A small form, for a first look.
+        worlds: References of worlds (see :func:`~argus_gym.benchmarks.worlds.load.load_world`);
+            all that come with the package where empty.
+        stack: Stack to report on, or ``all`` of them, on the same runs.
+        out: Results folder to write or to continue.
         workers: Processes; the result does not depend on it.
+        ray: Address of a Ray cluster.
+        progress: Called with the numbers of runs done and of all.
+
+    Raises:
+        InputError: If there is no such stack, a world cannot be loaded or ``out`` not be used.
     """
-    if runs < 1 or quiet < 1:
-        raise ValueError(f"runs and quiet must be at least 1, got {runs} and {quiet}")
-    jobs: list[tuple[str | None, int]] = [(None, seed + i) for i in range(quiet)]
-    jobs += [(m, seed + i) for m in sorted(MECHANISMS) for i in range(runs)]
-    with ProcessPoolExecutor(workers) as pool:
-        alarms = list(pool.map(first_alarms, *zip(*jobs), chunksize=4))
+    if stack not in (*STACKED, "all"):
+        raise InputError(f"--stack must be one of {', '.join(STACKED)} or all, got {stack!r}")
+    size = QUICK if quick else FULL
+    chosen = {reference: load_world(reference) for reference in worlds or WORLDS}
+    quiet = Cell("quiet", "twin", "cliff", size.quiet)
+    tuning = Cell("quiet", "twin", "cliff", size.tuning)
+    every = list(cells(chosen, size))
+    jobs = tuning.jobs(TUNING) | quiet.jobs(seed)
+    for cell in every:
+        jobs |= cell.jobs(seed)
+    plan = {
+        "suite": "lies",
+        "seed": seed,
+        "quick": quick,
+        "worlds": list(chosen),
+        "sources": sources(list(chosen)),
+    }
+    found = run_jobs(watch, jobs, plan, out=out, workers=workers, ray=ray, progress=progress)
+
+    def runs(cell: Cell, first: int) -> dict[int, Run]:
+        return {args[1]: found[key] for key, args in cell.jobs(first).items()}
+
+    frozen = calibrate(_finished(runs(tuning, TUNING)))
+    calm = _finished(runs(quiet, seed))
+    twins = {cell.world: runs(cell, seed) for cell in every if cell.severity == "twin"}
+    figures = [
+        cell_figures(cell, chosen[cell.world], runs(cell, seed), twins[cell.world], calm, frozen)
+        for cell in every
+        if cell.severity != "twin"
+    ]
     return {
-        "seeds": [seed, seed + max(runs, quiet) - 1],
-        "quiet": _quiet(alarms[:quiet]),
-        "mechanisms": {
-            m: _caught(m, alarms[quiet + i * runs : quiet + (i + 1) * runs])
-            for i, m in enumerate(sorted(MECHANISMS))
-        },
+        **plan,
+        "stacks": list(STACKED) if stack == "all" else [stack],
+        "version": argus_gym.__version__,
+        "calibration": frozen,
+        "quiet": quiet_figures(calm, frozen),
+        "cells": figures,
+        "summary": summary(figures),
     }
 
 
-def _quiet(alarms: Sequence[Mapping[str, int]]) -> dict[str, Any]:
-    each = {lie: sum(lie in run for run in alarms) for lie in sorted(MECHANISMS)}
-    return {"n": len(alarms), "any": sum(bool(run) for run in alarms), "by_lie": each}
-
-
-def _caught(mechanism: str, alarms: Sequence[Mapping[str, int]]) -> dict[str, Any]:
-    """Count what followed the onset; an alarm before it is one about the quiet learner."""
-    after = [{lie: at - ONSET for lie, at in run.items() if at >= ONSET} for run in alarms]
-    delays = [run.get(mechanism, math.inf) for run in after]
-    spoke = [run for run in after if run]
-    return {
-        "n": len(alarms),
-        "within": {str(w): sum(d < w for d in delays) for w in WINDOWS},
-        "median_delay": median(delays) if math.isfinite(median(delays)) else None,
-        "named_first": sum(run.get(mechanism) == min(run.values()) for run in spoke),
-        "spoke": len(spoke),
-        "others_within_3": {
-            lie: sum(run.get(lie, math.inf) < 3 for run in after)
-            for lie in sorted(MECHANISMS)
-            if lie != mechanism
-        },
-    }
-
-
-def table(result: Mapping[str, Any]) -> "Table":
-    """Return one row for each mechanism and one for the quiet runs, with Wilson intervals."""
-    from rich.table import Table
-
-    first, last = result["seeds"]
-    out = Table(title=f"planted failures, medium severity, seeds {first} to {last}")
-    for column in ("lie", "runs", "in 1 round", "in 3", "in 5", "delay", "named first", "others"):
-        out.add_column(column, justify="left" if column in ("lie", "others") else "right")
-    for lie, found in result["mechanisms"].items():
-        n, delay = found["n"], found["median_delay"]
-        others = {k: round(100 * v / n) for k, v in found["others_within_3"].items() if 20 * v >= n}
-        out.add_row(
-            lie,
-            str(n),
-            *(_share(found["within"][str(w)], n) for w in WINDOWS),
-            "never" if delay is None else f"{delay:g}",
-            _share(found["named_first"], found["spoke"]) if found["spoke"] else "",
-            ", ".join(f"{k} {v} %" for k, v in others.items()),
-        )
-    quiet = result["quiet"]
-    each = ", ".join(f"{lie} {count}" for lie, count in quiet["by_lie"].items() if count)
-    alarms = _share(quiet["any"], quiet["n"])
-    out.add_row("quiet", str(quiet["n"]), "", "", f"any alarm {alarms}", "", "", each)
-    return out
-
-
-def _share(count: int, n: int) -> str:
-    low, high = wilson(count, n)
-    return f"{100 * count / n:.1f} % [{100 * low:.1f}, {100 * high:.1f}]"
+def _finished(runs: Mapping[int, Run]) -> dict[int, Run]:
+    return {seed: run for seed, run in runs.items() if "failed" not in run}
