@@ -516,7 +516,8 @@ class ArgusSelfImprove(gym.Env[dict[str, Any], Any]):
     def _observe(self) -> dict[str, Any]:
         k, temperature = self._request
         if self._phase is Phase.RETEST:
-            k = float(self.retest_chains)
+            # The same ruler in every round, whatever defence is in force.
+            k, temperature = float(self.retest_chains), 1.0
         return {
             "phase": int(self._phase),
             "problem": self._problem,

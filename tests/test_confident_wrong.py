@@ -21,7 +21,7 @@ NAN = math.nan
 
 def test_alarm_rounds_of_the_planted_mechanism_are_pinned():
     alarms = [first_alarm(ConfidentWrongDetector, "J", seed) for seed in range(6)]
-    assert alarms == [8, 8, 8, 7, 8, 9]
+    assert alarms == [8, 7, 8, 8, 8, 8]
 
 
 def test_quiet_runs_stay_quiet():

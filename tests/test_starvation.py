@@ -13,7 +13,7 @@ NAN = math.nan
 
 def test_alarm_rounds_of_the_planted_mechanism_are_pinned():
     alarms = [first_alarm(StarvationDetector, "C", seed) for seed in range(6)]
-    assert alarms == [7, None, 7, 7, 7, 7]
+    assert alarms == [7, 7, 7, 7, None, 7]
 
 
 def test_quiet_runs_stay_quiet():

@@ -177,9 +177,11 @@ class Runs:
         at = self.address(self.round[rows], cell, visit)
         posed = pose(key, at, family, cell % MAX_STEPS + 1, self.spread)
         false = posed.luck < self.latent.false_premises[rows]
+        hot: np.ndarray | bool = False
         if self.steering.armed:
             false &= ~self.steering.active[Defence.REJECT_PREMISES][rows]
-        drawn = self.chains(self.latent, rows, posed, at, false, s.k)
+            hot = self.steering.active[Defence.RAISE_TEMPERATURE][rows]
+        drawn = self.chains(self.latent, rows, posed, at, false, s.k, hot)
         salt = draws.words(key, at + np.uint64(CHAIN_WORDS - 1), 1)[0]
         agreed = agree(drawn, posed, salt)
         return Solved(
@@ -221,12 +223,12 @@ class Runs:
         at: np.ndarray,
         false: np.ndarray,
         k: int,
+        hot: np.ndarray | bool = False,
     ) -> Paths:
-        """Draw k chains for each of some problems, at the temperature in force."""
+        """Draw k chains for each of some problems, at a raised temperature where ``hot``."""
         seen = self.seen(latent, rows, posed)
         diversity = latent.diversity[rows]
-        if self.steering.armed:
-            hot = self.steering.active[Defence.RAISE_TEMPERATURE][rows]
+        if hot is not False:
             diversity = np.where(hot, HOTTER * diversity, diversity)
         return paths(self.key[rows], at, seen, diversity, false, k)
 
