@@ -11,7 +11,8 @@ from scipy import stats
 
 import argus_gym  # noqa: F401
 from argus_gym.agents import Dynamics, Oracle, SimulatedAgent, rollout
-from argus_gym.records import LearnReport, encode
+from argus_gym.agents.mechanisms import PlantedAgent
+from argus_gym.records import LearnReport, Verdict, encode
 from argus_gym.wrappers.gate import ERCVGate
 from argus_gym.wrappers.rules import RULES
 
@@ -259,3 +260,31 @@ def test_it_works_inside_vector_environments():
 def test_bad_arguments_are_named(options, message):
     with pytest.raises(ValueError, match=message):
         ERCVGate(gym.make(ID, **QUICK), **options)
+
+
+@pytest.mark.parametrize("lost", ["missing", "unreadable"])
+def test_a_rollback_without_a_snapshot_keeps_the_weights_and_says_so(lost):
+    class Forgetful(PlantedAgent):
+        def restore(self, snapshot, blend=1.0):
+            if lost == "unreadable" and self.done:
+                raise FileNotFoundError("snapshot-7.safetensors")
+            super().restore(snapshot, blend)
+
+    class Refuse(gym.Wrapper):
+        def step(self, action):
+            out = self.env.step(action)
+            if "round" in out[4]:
+                agent.done = True
+                if lost == "missing":
+                    points.clear()
+                out[4]["verdict"] = Verdict("REFUSE", "mine", out[4]["round"].round, severity=1.0)
+            return out
+
+    env = gym.make("argus_gym:ArgusSelfImprove-v0", rounds=2, problems_per_round=16)
+    agent, points = Forgetful(0), {}
+    agent.done = False
+    result = rollout(Refuse(env), agent, seed=0, points=points)
+    assert result.summary["unrestored"] == 2 and len(result.rounds) == 2
+    told = [entry for entry in env.unwrapped.ledger if entry["event"] == "rollback.impossible"]
+    assert [entry["action"] for entry in told] == ["weights kept"] * 2
+    assert told[0]["because"] == {"rule": "mine", "target": "before", "severity": 1.0}

@@ -19,7 +19,7 @@ from argus_gym.spaces import Phase
 
 __all__ = ["Agent", "RunResult", "rollout"]
 
-JUDGED = ("round", "lies", "verdict")
+JUDGED = ("round", "lies", "verdict", "warning", "diagnosis", "causes", "spsi")
 """What ``rollout`` keeps from the agent: what it is judged by."""
 
 
@@ -55,7 +55,8 @@ class RunResult:
         rounds: One record a round.
         lies: The detectors' reports, in the order they came.
         verdicts: The gate's verdicts, one a round where there is a gate.
-        summary: Sums over the run: ``return``, ``steps``, ``invalid``, ``terminated``.
+        summary: Sums over the run: ``return``, ``steps``, ``invalid``, ``unrestored`` (refusals
+            without a snapshot to return to), ``terminated``.
     """
 
     rounds: tuple[RoundRecord, ...]
@@ -91,7 +92,7 @@ def rollout(
     rounds: list[RoundRecord] = []
     lies: list[LieReport] = []
     verdicts: list[Verdict] = []
-    total, steps, invalid, over = 0.0, 0, 0, False
+    total, steps, invalid, unrestored, over = 0.0, 0, 0, 0, False
     terminated = False
     action: str | Proposal | Solve | LearnReport
     while not over:
@@ -113,22 +114,48 @@ def rollout(
         total, steps, invalid = total + float(reward), steps + 1, invalid + ("invalid" in info)
         if "round" in info:
             weights = "before"
-            _apply(info.get("verdict"), agent, points)
+            if not _apply(info.get("verdict"), agent, points):
+                unrestored += 1
+                _note_lost(env, info["verdict"])
             rounds.append(info["round"])
             lies.extend(info.get("lies", {}).values())
             if "verdict" in info:
                 verdicts.append(info["verdict"])
             if on_round is not None:
                 on_round(info["round"])
-    summary = {"return": total, "steps": steps, "invalid": invalid, "terminated": terminated}
+    summary = {
+        "return": total,
+        "steps": steps,
+        "invalid": invalid,
+        "unrestored": unrestored,
+        "terminated": terminated,
+    }
     return RunResult(tuple(rounds), tuple(lies), tuple(verdicts), summary)
 
 
-def _apply(verdict: Verdict | None, agent: Agent, points: dict[str, Any]) -> None:
-    """Roll back after a refusal; remember the weights of a certified step."""
+def _apply(verdict: Verdict | None, agent: Agent, points: dict[str, Any]) -> bool:
+    """Roll back after a refusal; remember the weights of a certified step.
+
+    Returns whether that could be done: a snapshot can be missing, or no longer be readable. The
+    agent then keeps its weights.
+    """
     if verdict is None:
-        return
+        return True
     if verdict.decision == "REFUSE":
-        agent.restore(points[verdict.target], verdict.severity)
+        if verdict.target not in points:
+            return False
+        try:
+            agent.restore(points[verdict.target], verdict.severity)
+        except OSError:
+            return False
     elif verdict.decision == "COMMIT_CERTIFIED":
         points["certified"] = agent.snapshot()
+    return True
+
+
+def _note_lost(env: gym.Env[Any, Any], verdict: Verdict) -> None:
+    """Say in the ledger, where there is one here, that a refused step is still in the weights."""
+    ledger = getattr(env.unwrapped, "ledger", None)
+    if ledger is not None:
+        because = {"rule": verdict.rule, "target": verdict.target, "severity": verdict.severity}
+        ledger.add(verdict.round, "rollback.impossible", because, "weights kept")

@@ -14,6 +14,7 @@ import argus_gym
 from argus_gym.agents.mechanisms import SHAPES, Shape
 from argus_gym.benchmarks.alarms import STACKED, Run, calibrate
 from argus_gym.benchmarks.lies_figures import cell_figures, quiet_figures, summary
+from argus_gym.benchmarks.lies_plots import plots
 from argus_gym.benchmarks.lies_tables import tables
 from argus_gym.benchmarks.runner import Progress, run_jobs, sources
 from argus_gym.benchmarks.watch import watch
@@ -21,7 +22,7 @@ from argus_gym.benchmarks.worlds import SEVERITIES, WORLDS, World
 from argus_gym.benchmarks.worlds.load import load_world
 from argus_gym.run_data import InputError
 
-__all__ = ["Cell", "cells", "run", "tables"]
+__all__ = ["Cell", "cells", "plots", "run", "tables"]
 
 TUNING = 10_000
 """First tuning seed."""
