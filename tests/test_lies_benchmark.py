@@ -64,7 +64,7 @@ def test_every_table_reads(small):
         assert all(line.count(" |") == len(table.columns) for line in text.splitlines()[2:-1])
         assert "nan" not in capture.get()
     assert any("sudden onset" in title for title in titles)
-    assert any("Against the twin" in title for title in titles)
+    assert any("against the twin" in title for title in titles)
 
 
 def test_one_stack_alone(small):

@@ -15,6 +15,7 @@ __all__ = ["new_table", "percent", "share", "tables"]
 def tables(result: Mapping[str, Any]) -> "list[Table]":
     """Return every table of a result."""
     made = [
+        _summary(result),
         _detection(result),
         _stacks(result),
         _elsewhere(result),
@@ -40,6 +41,26 @@ def new_table(title: str, *columns: str) -> "Table":
 def _lies(result: Mapping[str, Any], main: bool = True) -> list[Mapping[str, Any]]:
     found = [c for c in result["cells"] if "stacks" in c and is_main(c) == main]
     return sorted(found, key=lambda c: (c["kind"] != "planted", c["lie"], c["world"]))
+
+
+def _summary(result: Mapping[str, Any]) -> "Table":
+    """One row a stack: means over the planted lies at medium severity, and false alarms."""
+    out = new_table(
+        "Planted lies at medium severity, in %",
+        *("stack", "own detector in 3 rounds", "in 5", "any alarm in 3", "in 5"),
+        *("median delays over 3 rounds", "quiet runs with an alarm", "honest twins with one"),
+    )
+    for stack in result["stacks"]:
+        found = result["summary"]["stacks"][stack]
+        macro = [found["macro"][what][w] for what in ("typed", "any") for w in ("3", "5")]
+        if not found["delays"]:
+            continue
+        late = sum(delay is None or delay > 3 for delay in found["delays"].values())
+        alarms = (result["quiet"]["stacks"][stack], found["honest"])
+        out.add_row(
+            stack, *map(percent, macro), f"{late} of {len(found['delays'])}", *map(share, alarms)
+        )
+    return out
 
 
 def _detection(result: Mapping[str, Any]) -> "Table":
@@ -145,15 +166,14 @@ def _confusion(result: Mapping[str, Any]) -> "Table":
 
 def _admission(result: Mapping[str, Any]) -> "Table":
     out = new_table(
-        "Against the twin: points after the onset (reward, gauge) and at the end (truth), 95 %",
-        *("world", "severity", "shape", "reward", "gauge", "pass@1", "pass@16", "admitted"),
+        "Medium severity against the twin: reward and gauge after the onset, truth at the end, "
+        "in points, 95 %",
+        *("world", "reward", "gauge", "pass@1", "pass@16", "admitted"),
     )
-    for cell in result["cells"]:
+    for cell in filter(is_main, result["cells"]):
         found = cell["admission"]
         out.add_row(
             cell["world"],
-            cell["severity"],
-            cell["shape"],
             *(_gap(found[n]) for n in ("reward", "epi_train", "accuracy", "pass_16")),
             "yes" if found["admitted"] else "no",
         )

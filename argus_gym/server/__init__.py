@@ -1,0 +1,1 @@
+"""``argus-gym serve``: the text environment as an OpenEnv service (extra ``serve``)."""
