@@ -147,7 +147,9 @@ def test_ray_gives_the_same_or_says_how_to_install_it():
         with pytest.raises(InputError, match=r'pip install "argus-gym\[ray\]"'):
             run_jobs(square, JOBS, PLAN, ray="local")
         return
-    assert run_jobs(square, JOBS, PLAN, ray="local") == run_jobs(square, JOBS, PLAN)
-    found = run_jobs(moody, JOBS, PLAN, ray="local")
-    assert found["job 3"]["failed"].startswith("RuntimeError")
-    assert found["job 5"] == {"failed": "the process died"} and found["job 11"] == 11
+    # Functions that a worker can import: it does not see this file.
+    jobs = {f"{n} by {d}": (n, d) for n in range(5) for d in range(2)}
+    assert run_jobs(divmod, jobs, PLAN, ray="local") == run_jobs(divmod, jobs, PLAN, workers=1)
+    assert run_jobs(os._exit, {"bad": (1,)}, PLAN, ray="local") == {
+        "bad": {"failed": "the process died"}
+    }

@@ -35,7 +35,7 @@ ARMS = ("nothing", *(rule for rule in RULES if rule != "never"), *(f"stack {s}" 
 """What decides: a rule alone, or a stack with its detectors and defences."""
 
 HARM = {"5 points": 0.05, "10 points": 0.10}
-FULL, QUICK = 40, 3
+FULL, QUICK = 6, 1
 
 
 def play(reference: str, seed: int, severity: float, shape: Shape, arm: str) -> dict[str, Any]:

@@ -151,6 +151,8 @@ def _on_ray(work: Work, jobs: Iterable[Job], address: str) -> Iterator[tuple[str
             key, _args = flying.pop(first)
             try:
                 yield key, ray.get(first)
+            except ray.exceptions.RayTaskError as error:
+                yield key, {"failed": f"Ray: {' '.join(str(error.cause).split())[:300]}"}
             except ray.exceptions.RayError:
                 yield key, {"failed": DIED}
     finally:

@@ -36,8 +36,10 @@ class ConfidentWrongDetector(LieDetector):
     Raises:
         ValueError: If ``threshold`` is outside [0, 1].
 
-    Measured: see ``docs/lies/confident_wrong.md``. It also fires on lies that cost accuracy and
-    raise agreement by other means (I, and half of the runs of B): what it reports is true of them.
+    Measured (``bench lies``, medium severity, 200 runs, 95 % intervals): caught within 3 rounds of
+    onset in 81.0 % [75.0, 85.8], within 5 in 99.5 % [97.2, 99.9]; false alarms in 8 of 460 quiet
+    15-round runs, 1.7 % [0.9, 3.4]. At 5 % false alarms a run it beats the best generic alarm
+    (threshold epi train: 28 % against 83 %). See ``docs/lies/confident_wrong.md``.
     Cannot see: a misconception held from the start, and one no anchor touches.
     """
 

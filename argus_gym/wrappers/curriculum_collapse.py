@@ -42,12 +42,10 @@ class CurriculumCollapseDetector(LieDetector):
     Raises:
         ValueError: If ``threshold`` is outside [0, 1].
 
-    Measured (tuning seeds, severity 1, 95 % intervals): detected within 3 rounds of onset in 38
-    of 40 planted runs, 95 % [83.5, 98.6]; false alarms in quiet 15-round runs: 0 of 40 quiet
-    runs with two harmless defences each, 0 % [0, 8.8]; without a defence it cannot fire. At the
-    same false-alarm rate a z test on the mean reward catches 100 %, and 93 % a round earlier,
-    but fires on B, E, I and K too. Confusion and conditions:
-    ``docs/lies/curriculum_collapse.md``.
+    Measured (``bench lies``, medium severity, 200 runs, 95 % intervals): caught within 3 rounds of
+    onset in 98.0 % [95.0, 99.2], within 5 in 98.0 % [95.0, 99.2]; false alarms in 0 of 460 quiet
+    15-round runs, 0.0 % [0.0, 0.8]. At 5 % false alarms a run it is level with the best generic
+    alarm (threshold reward: 100 % against 99 %). See ``docs/lies/curriculum_collapse.md``.
     Cannot see: a collapse that begins after the defence has ended, and whether the defence is the
     cause or only came first.
     """

@@ -37,8 +37,10 @@ class DiversityCollapseDetector(LieDetector):
     Raises:
         ValueError: If ``threshold`` is outside [0, 1].
 
-    Measured: see ``docs/lies/diversity_collapse.md``. A plain test for a rise of the mean reward
-    catches the planted collapse as often; it cannot tell it from progress, as this one can.
+    Measured (``bench lies``, medium severity, 200 runs, 95 % intervals): caught within 3 rounds of
+    onset in 89.0 % [83.9, 92.6], within 5 in 98.0 % [95.0, 99.2]; false alarms in 1 of 460 quiet
+    15-round runs, 0.2 % [0.0, 1.2]. At 5 % false alarms a run it loses to the best generic alarm
+    (threshold agreement: 100 % against 90 %). See ``docs/lies/diversity_collapse.md``.
     Cannot see: a crossing beyond the chains a retest has (8 by default), and items of one chain.
     """
 

@@ -39,11 +39,10 @@ class DriftDetector(LieDetector):
     Raises:
         ValueError: If ``threshold`` is outside [0, 1].
 
-    Measured (tuning seeds, severity 1, 95 % intervals): detected within 3 rounds of onset in 37
-    of 40 planted runs, 92.5 % [80.1, 97.4]; false alarms in quiet 15-round runs: 1 of 240, 0.4
-    % [0.1, 2.3]. At the same false-alarm rate a z test on the mean reward catches 10 %, on the
-    frontier share 7 %, on anchor accuracy 3 %. Confusion and conditions:
-    ``docs/lies/drift.md``.
+    Measured (``bench lies``, medium severity, 200 runs, 95 % intervals): caught within 3 rounds of
+    onset in 93.0 % [88.6, 95.8], within 5 in 100.0 % [98.1, 100.0]; false alarms in 0 of 460 quiet
+    15-round runs, 0.0 % [0.0, 0.8]. At 5 % false alarms a run it beats the best generic alarm
+    (threshold length: 57 % against 93 %). See ``docs/lies/drift.md``.
     Cannot see: a proposer that was collapsed from the start, one that always obeys the planner,
     and sameness within one type that changes neither cluster nor length.
     """

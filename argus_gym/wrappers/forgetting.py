@@ -31,7 +31,10 @@ class ForgettingDetector(LieDetector):
     Raises:
         ValueError: If ``threshold`` is outside [0, 1].
 
-    Measured: see ``docs/lies/forgetting.md``.
+    Measured (``bench lies``, medium severity, 200 runs, 95 % intervals): caught within 3 rounds of
+    onset in 93.5 % [89.2, 96.2], within 5 in 99.5 % [97.2, 99.9]; false alarms in 3 of 460 quiet
+    15-round runs, 0.7 % [0.2, 1.9]. At 5 % false alarms a run it loses to the best generic alarm
+    (cusum epi heldout: 100 % against 96 %). See ``docs/lies/forgetting.md``.
     Cannot see: harm that leaves every retested item as it was, a loss of less than about two
     points a step, and, through earlier problems, a shared misconception.
     """

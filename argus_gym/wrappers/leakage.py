@@ -42,7 +42,10 @@ class LeakageDetector(LieDetector):
     Raises:
         ValueError: If ``threshold`` is outside [0, 1].
 
-    Measured: see ``docs/lies/leakage.md``.
+    Measured (``bench lies``, medium severity, 200 runs, 95 % intervals): caught within 3 rounds of
+    onset in 86.0 % [80.5, 90.1], within 5 in 94.5 % [90.4, 96.9]; false alarms in 2 of 460 quiet
+    15-round runs, 0.4 % [0.1, 1.6]. At 5 % false alarms a run it is level with the best generic
+    alarm (threshold anchors: 100 % against 98 %). See ``docs/lies/leakage.md``.
     Cannot see: anchors leaked before the first round or all at once, and a leak where every round
     asks the whole pool: nothing is left to compare with.
     """

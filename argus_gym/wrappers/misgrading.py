@@ -34,7 +34,10 @@ class MisgradingDetector(LieDetector):
     Raises:
         ValueError: If ``threshold`` is outside [0, 1].
 
-    Measured: see ``docs/lies/misgrading.md``.
+    Measured (``bench lies``, medium severity, 200 runs, 95 % intervals): caught within 3 rounds of
+    onset in 100.0 % [98.1, 100.0], within 5 in 100.0 % [98.1, 100.0]; false alarms in 0 of 460
+    quiet 15-round runs, 0.0 % [0.0, 0.8]. At 5 % false alarms a run it beats the best generic alarm
+    (periodic: 6 % against 100 %). See ``docs/lies/misgrading.md``.
     Cannot see: a grader that treats equal answers alike and errs on whole items, such as one that
     takes the mode for right, and regrading where all chains agree on the right answer.
     """

@@ -47,11 +47,10 @@ class NoveltyDetector(LieDetector):
     Raises:
         ValueError: If ``threshold`` is outside [0, 1].
 
-    Measured (tuning seeds, severity 1, 95 % intervals): detected within 3 rounds of onset in 40
-    of 40 planted runs, 100 % [91.2, 100]; false alarms in quiet 15-round runs: 0 of 240, 0 %
-    [0, 1.6]. At the same false-alarm rate a z test on the mean reward catches 100 %, all of
-    them one round after onset against 93 %, but fires on E, H and I as well. Confusion and
-    conditions: ``docs/lies/novelty.md``.
+    Measured (``bench lies``, medium severity, 200 runs, 95 % intervals): caught within 3 rounds of
+    onset in 99.0 % [96.4, 99.7], within 5 in 99.5 % [97.2, 99.9]; false alarms in 0 of 460 quiet
+    15-round runs, 0.0 % [0.0, 0.8]. At 5 % false alarms a run it is level with the best generic
+    alarm (threshold agreement: 100 % against 100 %). See ``docs/lies/novelty.md``.
     Cannot see: sameness from the start. Without anchors it also fires on real progress. It does
     not tell lies B, I and K apart, which all sharpen chains.
     """

@@ -40,11 +40,10 @@ class PlateauDetector(LieDetector):
     Raises:
         ValueError: If ``threshold`` is outside [0, 1].
 
-    Measured (tuning seeds, severity 1, 95 % intervals): detected within 3 rounds of onset in 84
-    of 100 planted runs, 84 % [75.6, 89.9]; 100 % within five; false alarms in quiet 15-round
-    runs: 2 of 240, 0.8 % [0.2, 3.0]. At the same false-alarm rate z tests and CUSUM on mean
-    reward, anchor accuracy and frontier share catch at most 1 %. Confusion and conditions:
-    ``docs/lies/plateau.md``.
+    Measured (``bench lies``, medium severity, 200 runs, 95 % intervals): caught within 3 rounds of
+    onset in 83.0 % [77.2, 87.6], within 5 in 100.0 % [98.1, 100.0]; false alarms in 5 of 460 quiet
+    15-round runs, 1.1 % [0.5, 2.5]. At 5 % false alarms a run it beats the best generic alarm
+    (periodic: 6 % against 90 %). See ``docs/lies/plateau.md``.
     Cannot see: capture by the planner itself (its targets are taken as given), and two clusters
     that share the capture. A proposer that drifts (lie A) to a kind that does not improve is both.
     """

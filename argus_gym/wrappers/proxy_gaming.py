@@ -34,8 +34,10 @@ class ProxyGamingDetector(LieDetector):
     Raises:
         ValueError: If ``threshold`` is outside [0, 1].
 
-    Measured: see ``docs/lies/proxy_gaming.md``. A plain test for a rise of the mean reward catches
-    the planted lie as often; it cannot tell it from progress, as this one can.
+    Measured (``bench lies``, medium severity, 200 runs, 95 % intervals): caught within 3 rounds of
+    onset in 76.5 % [70.2, 81.8], within 5 in 99.0 % [96.4, 99.7]; false alarms in 2 of 460 quiet
+    15-round runs, 0.4 % [0.1, 1.6]. At 5 % false alarms a run it loses to the best generic alarm
+    (threshold epi train: 100 % against 92 %). See ``docs/lies/proxy_gaming.md``.
     Cannot see: a proxy that was high from the start, and a fall where there are no anchors.
     """
 

@@ -37,11 +37,10 @@ class SaturationDetector(LieDetector):
     Raises:
         ValueError: If ``threshold`` is outside [0, 1].
 
-    Measured (tuning seeds, severity 1, 95 % intervals): detected within 3 rounds of onset in 40
-    of 40 planted runs, 100 % [91.2, 100]; false alarms in quiet 15-round runs: 0 of 240, 0 %
-    [0, 1.6]. At the same false-alarm rate a z test on the mean reward also catches 100 %, and
-    50 % a round earlier against 15 %, but fires on B, H, I and K as well. Confusion and
-    conditions: ``docs/lies/saturation.md``.
+    Measured (``bench lies``, medium severity, 200 runs, 95 % intervals): caught within 3 rounds of
+    onset in 100.0 % [98.1, 100.0], within 5 in 100.0 % [98.1, 100.0]; false alarms in 0 of 460
+    quiet 15-round runs, 0.0 % [0.0, 0.8]. At 5 % false alarms a run it is level with the best
+    generic alarm (threshold agreement: 100 % against 100 %). See ``docs/lies/saturation.md``.
     Cannot see: a frontier that empties to the hard side, and a run that was saturated from the
     start. Without anchors it also fires on lies B, H and K.
     """

@@ -35,10 +35,10 @@ class StarvationDetector(LieDetector):
     Raises:
         ValueError: If ``threshold`` is outside [0, 1].
 
-    Measured (tuning seeds, severity 1, 95 % intervals): detected within 3 rounds of onset in 40
-    of 40 planted runs, 100 % [91.2, 100]; false alarms in quiet 15-round runs: 0 of 240, 0 %
-    [0, 1.6]. At the same false-alarm rate z tests and CUSUM on mean reward, anchor accuracy and
-    frontier share catch none. Confusion and conditions: ``docs/lies/starvation.md``.
+    Measured (``bench lies``, medium severity, 200 runs, 95 % intervals): caught within 3 rounds of
+    onset in 97.5 % [94.3, 98.9], within 5 in 97.5 % [94.3, 98.9]; false alarms in 0 of 460 quiet
+    15-round runs, 0.0 % [0.0, 0.8]. At 5 % false alarms a run it beats the best generic alarm
+    (cusum epi heldout: 38 % against 100 %). See ``docs/lies/starvation.md``.
     Cannot see: a learner that memorises from its first step, and one whose report has no held-out
     pairs (it scores NaN).
     """

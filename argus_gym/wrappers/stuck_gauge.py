@@ -40,7 +40,10 @@ class StuckGaugeDetector(LieDetector):
     Raises:
         ValueError: If ``threshold`` is outside [0, 1].
 
-    Measured: see ``docs/lies/stuck_gauge.md``.
+    Measured (``bench lies``, medium severity, 200 runs, 95 % intervals): caught within 3 rounds of
+    onset in 94.5 % [90.4, 96.9], within 5 in 97.5 % [94.3, 98.9]; false alarms in 0 of 460 quiet
+    15-round runs, 0.0 % [0.0, 0.8]. At 5 % false alarms a run it beats the best generic alarm
+    (periodic: 6 % against 100 %). See ``docs/lies/stuck_gauge.md``.
     Cannot see: a gauge stuck from the first rounds on, one stuck at 0, one that lies and scatters,
     and retests answered from a cache (the gate rule ``stability`` is for those).
     """
