@@ -1,5 +1,6 @@
 """Failures that nobody scripted: they follow from what the learner is rewarded for."""
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import ClassVar
@@ -23,9 +24,9 @@ class Emergent(SimulatedWorld):
         """Return the learner."""
         return SimulatedAgent(plan.seed, self.dynamics(plan.severity), parsed=True)
 
+    @abstractmethod
     def dynamics(self, severity: float) -> Dynamics:
         """Return its rates; the quiet ones at 0."""
-        raise NotImplementedError
 
 
 class MajorityVote(Emergent):
