@@ -9,9 +9,9 @@ seeds of 1,000 and more.
 import math
 import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,6 +25,7 @@ from argus_gym.agents.curricula import (
 )
 from argus_gym.benchmarks.agents_tables import table
 from argus_gym.benchmarks.agents_world import BROAD, DEEP, LADDER, WATCHED, Run, World, play
+from argus_gym.benchmarks.runner import Progress, run_jobs, sources
 from argus_gym.gauges import wilson
 from argus_gym.problems import FAMILIES
 
@@ -34,6 +35,8 @@ WAY = 0.8
 TAKEN = 0.4
 SOLVED = 0.2
 COSTS = ("problems", "answers", "pairs")
+QUICK = (6, 6)
+"""Runs of each curriculum, and rounds of each run, of the quick form."""
 
 
 def _repelled_more(arms: int) -> Curriculum:
@@ -159,7 +162,15 @@ def _ratio(own: float | None, other: float | None) -> float:
 
 
 def run(
-    seed: int = 0, runs: int = 40, workers: int = 2, rounds: int | None = None
+    seed: int = 0,
+    runs: int = 40,
+    workers: int = 2,
+    rounds: int | None = None,
+    *,
+    quick: bool = False,
+    out: Path | None = None,
+    ray: str | None = None,
+    progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Return what each curriculum needed, chose and reached, JSON-ready.
 
@@ -168,21 +179,32 @@ def run(
         runs: Runs of each curriculum in each world, >= 6 for an interval of the median.
         workers: Processes; the result does not depend on it.
         rounds: Rounds of each run, those of its world where ``None``.
+        quick: A small form, for a first look: six short runs each.
+        out: Results folder to write or to continue.
+        ray: Address of a Ray cluster.
+        progress: Called with the numbers of runs done and of all.
     """
+    if quick:
+        runs, rounds = QUICK
     if runs < 6:
         raise ValueError(f"runs must be at least 6, got {runs}")
-    jobs = [
-        (world.name, name, unlearnable, seed + i, rounds)
-        for world, unlearnable, names in CASES
-        for name in names
-        for i in range(runs)
-    ]
-    with ProcessPoolExecutor(workers) as pool:
-        played = list(pool.map(play_one, *zip(*jobs, strict=True), chunksize=4))
-    found: dict[Case, list[dict[str, Any]]] = {}
-    for job, row in zip(jobs, played, strict=True):
-        found.setdefault(job[:3], []).append(row)
-    return {"seeds": [seed, seed + runs - 1], **_figures(found)}
+    seeds = range(seed, seed + runs)
+    cases = [(world.name, name, stuck) for world, stuck, names in CASES for name in names]
+    jobs = {
+        f"{world} {stuck} {at} {name}": (world, name, stuck, at, rounds)
+        for world, name, stuck in cases
+        for at in seeds
+    }
+    plan = {"suite": "agents", "seed": seed, "runs": runs, "rounds": rounds, "sources": sources()}
+    played = run_jobs(play_one, jobs, plan, out=out, workers=workers, ray=ray, progress=progress)
+    failed = {key: row["failed"] for key, row in played.items() if "failed" in row}
+    # Comparisons are paired by seed: one that failed anywhere is left out everywhere.
+    sound = [at for at in seeds if not any(key.split(" ", 3)[2] == str(at) for key in failed)]
+    found = {
+        (world, name, stuck): [played[f"{world} {stuck} {at} {name}"] for at in sound]
+        for world, name, stuck in cases
+    }
+    return {"seeds": [seed, seed + runs - 1], "failed": failed, **_figures(found)}
 
 
 Case = tuple[str, str, int]
