@@ -23,13 +23,13 @@ from argus_gym.agents.curricula import (
     SelfEvolving,
     SelfRepellent,
 )
-from argus_gym.benchmarks.agents_tables import table
+from argus_gym.benchmarks.agents_tables import tables
 from argus_gym.benchmarks.agents_world import BROAD, DEEP, LADDER, WATCHED, Run, World, play
 from argus_gym.benchmarks.runner import Progress, run_jobs, sources
 from argus_gym.gauges import wilson
 from argus_gym.problems import FAMILIES
 
-__all__ = ["CASES", "ENTRIES", "WORLDS", "median_interval", "needed", "play_one", "run", "table"]
+__all__ = ["CASES", "ENTRIES", "WORLDS", "median_interval", "needed", "play_one", "run", "tables"]
 
 WAY = 0.8
 TAKEN = 0.4

@@ -4,16 +4,13 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from rich.console import Group
     from rich.table import Table
 
-__all__ = ["table"]
+__all__ = ["tables"]
 
 
-def table(result: Mapping[str, Any]) -> "Group":
+def tables(result: Mapping[str, Any]) -> "list[Table]":
     """Return three tables: what was needed, what captured, and what reached the hard families."""
-    from rich.console import Group
-
     first, last = result["seeds"]
     seeds = f"seeds {first} to {last}"
     compared = [
@@ -49,7 +46,7 @@ def table(result: Mapping[str, Any]) -> "Group":
         )
         for row in result["hard"]
     ]
-    return Group(
+    return [
         _table(
             f"answers and pairs to four fifths of the way, relative to uniform, {seeds}",
             "world unlearnable curriculum answers faster pairs final stuck late largest",
@@ -65,7 +62,7 @@ def table(result: Mapping[str, Any]) -> "Group":
             "curriculum start end above_0.2 answers",
             hard,
         ),
-    )
+    ]
 
 
 def _table(title: str, columns: str, rows: Sequence[Sequence[object]]) -> "Table":
