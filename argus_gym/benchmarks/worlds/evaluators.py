@@ -85,7 +85,7 @@ class LeakedAgent(SlippingAgent):
 class StaleAgent(SlippingAgent):
     """Repeats its last sound report from the onset on, with a jitter that severity takes away.
 
-    A gain is repeated times one plus normal noise of 4 % at half severity, 2 % at medium and none
+    A gain is repeated times one plus normal noise of 2 % at half severity, 1 % at medium and none
     at one and a half or more. Tokens are counted as they are.
     """
 
