@@ -209,6 +209,8 @@ class ArgusSelfImprove(gym.Env[dict[str, Any], Any]):
                 "index": self._index,
                 "items": len(self._todo),
             }
+            if self._index == 0:
+                info["retest"]["problems"] = tuple(item.problem for item in self._todo)
         truncated = len(self.history) >= self.rounds
         self._over |= truncated
         return self._observe(), reward, terminated, truncated, info

@@ -26,7 +26,8 @@ from argus_gym.wrappers.stacks import check_stack
 
 __all__ = ["RunConfig", "resume", "run", "stored_config"]
 
-AGENTS = ("simulated", "replay")
+AGENTS = ("simulated", "replay", "tiny", "hf")
+PRECISIONS = ("float32", "bfloat16", "int8", "nf4")
 SAMPLES = 8
 """Chains for each problem of the external report, before and after."""
 REPORT, ANCHORS = 100, 64
@@ -46,8 +47,10 @@ class RunConfig:
         rounds: Rounds, >= 1.
         problems: Problems a round, >= 1.
         k: Chains a problem, in [1, 64].
-        agent: ``simulated`` or ``replay``.
+        agent: ``simulated``, ``replay``, ``tiny`` (the language model in the package) or ``hf``.
         chains: File or folder of recorded chain sets, for ``replay`` only.
+        model: Local path or hub name of a language model, for ``hf`` only.
+        precision: Of that model: ``float32``, ``bfloat16``, ``int8`` or ``nf4``.
         planner: Name of a planner in :mod:`argus_gym.planner`.
         stack: Detectors, gate and monitors: a name in :data:`argus_gym.wrappers.STACKS`.
 
@@ -61,6 +64,8 @@ class RunConfig:
     k: int = 14
     agent: str = "simulated"
     chains: str | None = None
+    model: str | None = None
+    precision: str = "float32"
     planner: str = "most_learnable"
     stack: str = "v4"
 
@@ -78,8 +83,16 @@ class RunConfig:
             raise InputError(f"agent must be one of {', '.join(AGENTS)}, got {self.agent!r}")
         if self.agent == "replay" and self.chains is None:
             raise InputError("chains must be a file or folder of chain sets for agent replay")
-        if self.agent != "replay" and self.chains is not None:
-            raise InputError(f"chains must be left out for agent {self.agent}, got {self.chains!r}")
+        if self.agent == "hf" and self.model is None:
+            raise InputError("model must be a local path or a hub name for agent hf")
+        for name, agent in (("chains", "replay"), ("model", "hf")):
+            if self.agent != agent and getattr(self, name) is not None:
+                value = getattr(self, name)
+                raise InputError(f"{name} must be left out for agent {self.agent}, got {value!r}")
+        if self.precision not in PRECISIONS:
+            raise InputError(
+                f"precision must be one of {', '.join(PRECISIONS)}, got {self.precision!r}"
+            )
 
 
 class KeptAgent(Agent, Protocol):
@@ -183,8 +196,10 @@ def _prepare(config: RunConfig) -> Setup:
     samples = SAMPLES
     agent: KeptAgent
     try:
-        if config.chains is None:
+        if config.agent == "simulated":
             agent = SimulatedAgent(config.seed)
+        elif config.chains is None:
+            agent = _language_model(config)
         else:
             sets = load(config.chains)
             settings["chains_sha256"] = hashlib.sha256(dumps(encode(sets)).encode()).hexdigest()
@@ -211,6 +226,19 @@ def _prepare(config: RunConfig) -> Setup:
     except ValueError as error:
         raise InputError(str(error)) from error
     return Setup(env, agent, report, samples, settings)
+
+
+def _language_model(config: RunConfig) -> KeptAgent:
+    try:
+        from argus_gym.agents.hf import HFAgent, tiny_agent
+    except ImportError as error:
+        raise InputError(
+            f'agent {config.agent} needs {error.name}: pip install "argus-gym[llm]"'
+        ) from error
+    if config.model is None:
+        return tiny_agent(config.seed)
+    precision: Any = config.precision
+    return HFAgent.from_pretrained(config.model, precision=precision, seed=config.seed)
 
 
 def _absolute(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -281,6 +309,8 @@ def _play(setup: Setup, folder: RunFolder | None, on_round: OnRound | None) -> R
 
 def _right(agent: Agent, report: Sequence[Item], samples: int) -> list[int]:
     """Return how many of the chains are right, for each problem of the report."""
+    if hasattr(agent, "expect"):
+        agent.expect([problem for problem, _ in report])
     counts = []
     for problem, answer in report:
         chains = agent.solve(problem, samples).chains

@@ -28,7 +28,8 @@ class Agent(Protocol):
     """A model that proposes problems, solves them and learns from its own chains.
 
     One with an attribute ``temperature`` is told the sampling temperature asked for before each
-    ``solve``; 1 is its own default.
+    ``solve``; 1 is its own default. One with a method ``expect(problems)`` hears before a block of
+    retests which problems come, so that it can solve them in batches.
     """
 
     def propose(self, obs: Mapping[str, Any], info: Mapping[str, Any]) -> str | Proposal:
@@ -106,6 +107,8 @@ def rollout(
             if phase == Phase.RETEST and info["retest"]["weights"] != weights:
                 points[weights], weights = agent.snapshot(), info["retest"]["weights"]
                 agent.restore(points[weights])
+            if phase == Phase.RETEST and "problems" in info["retest"] and hasattr(agent, "expect"):
+                agent.expect(info["retest"]["problems"])
             if hasattr(agent, "temperature"):
                 agent.temperature = float(obs["request"][1])
             action = agent.solve(obs["problem"], int(obs["request"][0]))
