@@ -16,7 +16,7 @@ from argus_gym import consensus, problems
 from argus_gym.agents import SimulatedAgent
 from argus_gym.agents.mechanisms import MECHANISMS
 from argus_gym.capability_map import COLUMNS, CapabilityMap
-from argus_gym.curriculum import chains, draws, likelihood
+from argus_gym.curriculum import agreement, chains, draws, likelihood
 from argus_gym.curriculum.draws import Stream, place
 from argus_gym.curriculum.learner import Latent, Lessons, Rates, train
 from argus_gym.curriculum.posed import pose
@@ -557,7 +557,7 @@ def test_process_agreement_is_counted_right():
     drawn = chains.paths(
         key, place(Stream.BEFORE, 0, np.zeros(n, int)), seen, np.full(n, 0.9), np.zeros(n, bool), k
     )
-    agreed = chains.agree(drawn, posed, key)
+    agreed = agreement.agree(drawn, posed, key)
     ids = chains.answer_ids(drawn)
     for i in range(n):
         process, variety = agreement_by_hand(
@@ -579,7 +579,7 @@ def test_ties_break_evenly():
     )
     drawn.codes[:, 2:] = 8**7
     posed = pose(salt, salt * 0, np.zeros(4000, int), np.ones(4000, int), 2.4)
-    share = (chains.agree(drawn, posed, salt).answer == 0).mean()
+    share = (agreement.agree(drawn, posed, salt).answer == 0).mean()
     assert 0.46 < share < 0.54
 
 

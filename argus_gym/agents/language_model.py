@@ -3,6 +3,7 @@
 Needs the extra ``[llm]``: torch, transformers, peft, and bitsandbytes for 8 and 4 bits.
 """
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -260,8 +261,8 @@ class LanguageModel:
             use_cache=False,
         ).logits[:, :-1]
         each = torch.nn.functional.cross_entropy(
-            logits.transpose(1, 2).float(), ids[:, -kept:], reduction="none"
-        )
+            logits.float().flatten(0, 1), ids[:, -kept:].flatten(), reduction="none"
+        ).view_as(scored)
         tokens = scored.sum(1)
         return (each * scored).sum(1) / tokens, tokens
 
@@ -297,7 +298,6 @@ class LanguageModel:
 
     def set_weights(self, role: str, weights: Mapping[str, torch.Tensor], blend: float = 1) -> None:
         """Move one adapter to ``weights`` by the share ``blend``, in [0, 1].
-
 
         At 1 the weights are taken as they are, bit for bit. The factors of the adapter are mixed,
         not their product.
@@ -385,8 +385,10 @@ class _Recorder(LogitsProcessor):
 
     def finish(self, rows: torch.Tensor) -> torch.Tensor:
         """Return the negative log-likelihoods, shape ``(rows, new tokens)``."""
-        self._note(rows[:, -1])
-        return torch.stack(self._found, 1)
+        new = rows.shape[1] - self._width
+        if len(self._found) < new:
+            self._note(rows[:, -1])
+        return torch.stack(self._found[:new], 1)
 
     def _note(self, tokens: torch.Tensor) -> None:
         if self._scores is not None:
@@ -414,6 +416,8 @@ def _precision(precision: Precision, device: str) -> dict[str, Any]:
         return {"dtype": getattr(torch, precision)}
     compute = torch.float32 if device == "cpu" else torch.bfloat16
     if precision == "int8":
+        # It says for every layer and call that it casts its input.
+        logging.getLogger("bitsandbytes.autograd._functions").setLevel(logging.ERROR)
         config = BitsAndBytesConfig(load_in_8bit=True)
     elif precision == "nf4":
         config = BitsAndBytesConfig(

@@ -9,7 +9,7 @@ import numpy as np
 from argus_gym.curriculum import draws
 from argus_gym.curriculum.draws import Stream, place
 from argus_gym.curriculum.learner import Lessons, train
-from argus_gym.curriculum.likelihood import losses
+from argus_gym.curriculum.likelihood import Reading, losses, read
 from argus_gym.curriculum.posed import CONFABULATED_TOKENS, Posed, pose
 from argus_gym.problems import MAX_STEPS
 
@@ -21,7 +21,7 @@ __all__ = ["ROLES", "Batch", "Pairs"]
 ROLES = ("train", "heldout", "replay")
 TRAIN, HELDOUT, REPLAY = range(3)
 CAPACITY = 512
-MINIBATCH, PIECE = 8, 2_048
+MINIBATCH, PIECE = 8, 4_096
 
 
 @dataclass(slots=True, eq=False)
@@ -146,7 +146,7 @@ class Batch:
             tokens=tokens,
             means=np.full((3, 2, m), np.nan),
             bits=np.full(m, np.nan),
-            counts=np.stack([np.bincount(run[role == r], minlength=m) for r in range(3)]),
+            counts=np.bincount(role * m + run, minlength=3 * m).reshape(3, m),
             trained_tokens=np.bincount(run, tokens * (slot >= 0), m).astype(np.int64),
         )
 
@@ -155,41 +155,38 @@ class Batch:
         m = len(rows)
         if not len(pairs.run):
             return
-        before = self._losses(runs, rows, pairs, np.arange(len(pairs.run)))
-        trained = np.flatnonzero(pairs.slot >= 0)
-        slots = int(pairs.slot.max(initial=-1)) + 1
+        slots = int(pairs.slot.max()) + 1
+        # Minibatch by minibatch, the held-out pairs last: then each lies in one piece.
+        turn = np.where(pairs.slot >= 0, pairs.slot // MINIBATCH, slots).astype(np.int16)
+        order = turn.argsort(kind="stable")
+        ends = np.searchsorted(turn[order], np.arange(-(-slots // MINIBATCH)), "right").tolist()
+        queue, run, tokens = _Queue.of(runs, rows, pairs, order), pairs.run[order], pairs.tokens
+        tokens, trained = tokens[order], order[: ends[-1] if ends else 0]
         # Those with most to learn come first, so that the others can stop when they are done.
         number = np.bincount(pairs.run[trained], minlength=m)
         first = np.argsort(-number, kind="stable")
         rank = np.argsort(first)
         lessons = _lessons(pairs, trained, rank[pairs.run[trained]], (slots, m))
+        before = queue.losses(runs, 0, len(order))
         last_loss = np.full(m, np.nan)
         curve: list[tuple[np.ndarray, np.ndarray]] = []
-        for start in range(0, slots, MINIBATCH):
-            part = range(start, min(start + MINIBATCH, slots))
-            now = trained[pairs.slot[trained] // MINIBATCH == start // MINIBATCH]
-            loss = self._losses(runs, rows, pairs, now) if start else before[now]
-            run = pairs.run[now]
-            size = np.bincount(run, minlength=m)
-            with np.errstate(invalid="ignore"):
-                mean = np.bincount(run, loss, m) / size
-            curve.append((mean, np.bincount(run, pairs.tokens[now], m)))
+        for at, (start, end) in enumerate(zip([0, *ends], ends, strict=False)):
+            loss = queue.losses(runs, start, end) if start else before[:end]
+            now = run[start:end]
+            size = np.bincount(now, minlength=m)
+            mean = np.bincount(now, loss, m) / np.maximum(size, 1)
+            curve.append((mean, np.bincount(now, tokens[start:end], m)))
             last_loss = np.where(size > 0, mean, last_loss)
+            part = range(at * MINIBATCH, min((at + 1) * MINIBATCH, slots))
             train(runs.latent, rows[first], runs.rates, lessons, part)
         many = pairs.counts[TRAIN] + pairs.counts[REPLAY] > MINIBATCH
-        area = sum(np.nan_to_num(spent * (mean - last_loss)) for mean, spent in curve)
+        area = sum(spent * (mean - last_loss) for mean, spent in curve)
         pairs.bits = np.where(many, area / math.log(2), np.nan)
-        after = self._losses(runs, rows, pairs, np.arange(len(pairs.run)))
-        for role in range(3):
-            own = pairs.role == role
-            for side, loss in enumerate((before, after)):
-                total = np.bincount(pairs.run[own], loss[own], m)
-                with np.errstate(invalid="ignore"):
-                    pairs.means[role, side] = total / pairs.counts[role]
-
-    def _losses(self, runs: "Runs", rows: np.ndarray, pairs: Pairs, some: np.ndarray) -> np.ndarray:
-        pieces = [some[start : start + PIECE] for start in range(0, len(some), PIECE)]
-        return np.concatenate([_loss(runs, rows, pairs, piece) for piece in pieces])
+        after = queue.losses(runs, 0, len(order))
+        cell = pairs.role[order] * m + run
+        for side, loss in enumerate((before, after)):
+            with np.errstate(invalid="ignore"):
+                pairs.means[:, side] = np.bincount(cell, loss, 3 * m).reshape(3, m) / pairs.counts
 
     def commit(self, rows: np.ndarray, pairs: Pairs) -> None:
         """Keep the trained pairs for replay and the held-out ones for the next step."""
@@ -228,20 +225,46 @@ class Batch:
         self.newest[row] = 0
 
 
-def _loss(runs: "Runs", rows: np.ndarray, pairs: Pairs, some: np.ndarray) -> np.ndarray:
-    row, posed, latent = rows[pairs.run[some]], pairs.posed.take(some), runs.latent
-    exposed = runs.rates.memory[row] * latent.memory[row, pairs.problem[some]]
-    return losses(
-        posed,
-        pairs.path[some],
-        pairs.false[some],
-        latent.skill[row, posed.family],
-        latent.bias[row, posed.family],
-        latent.diversity[row],
-        latent.wording[row],
-        -np.expm1(-exposed),
-        pairs.tokens[some],
-    )
+@dataclass(frozen=True, slots=True, eq=False)
+class _Queue:
+    """Pairs in the order they are read; arrays of shape ``(P,)``.
+
+    Attributes:
+        row: Whose they are.
+        family: Index of the family.
+        problem: Number of the problem in its run.
+        chains: Their chains.
+    """
+
+    row: np.ndarray
+    family: np.ndarray
+    problem: np.ndarray
+    chains: Reading
+
+    @classmethod
+    def of(cls, runs: "Runs", rows: np.ndarray, pairs: Pairs, order: np.ndarray) -> "_Queue":
+        """Line pairs up."""
+        chains = read(pairs.posed, pairs.path, pairs.false, pairs.tokens).part(order)
+        return cls(rows[pairs.run[order]], pairs.posed.family[order], pairs.problem[order], chains)
+
+    def losses(self, runs: "Runs", start: int, end: int) -> np.ndarray:
+        """Return the losses of some of the pairs as the learners are now."""
+        pieces = range(start, end, PIECE)
+        return np.concatenate(
+            [self._losses(runs, slice(at, min(at + PIECE, end))) for at in pieces]
+        )
+
+    def _losses(self, runs: "Runs", piece: slice) -> np.ndarray:
+        row, family, latent = self.row[piece], self.family[piece], runs.latent
+        exposed = runs.rates.memory[row] * latent.memory[row, self.problem[piece]]
+        return losses(
+            self.chains.part(piece),
+            latent.skill[row, family],
+            latent.bias[row, family],
+            latent.diversity[row],
+            latent.wording[row],
+            -np.expm1(-exposed),
+        )
 
 
 def _lessons(
@@ -260,8 +283,9 @@ def _lessons(
         out[where] = values
         return out
 
-    magnitudes = np.zeros((slots, MAX_STEPS, m))
-    magnitudes[where[0], :, where[1]] = pairs.posed.magnitudes[:, trained].T
+    magnitudes = np.zeros((MAX_STEPS, slots, m), np.float32)
+    for row, sizes in zip(magnitudes, pairs.posed.magnitudes, strict=True):
+        row[where] = sizes[trained]
     return Lessons(
         problem=laid(pairs.problem[trained], np.int64),
         weight=laid(pairs.weight[trained], np.float64),
@@ -270,5 +294,5 @@ def _lessons(
         right=laid(path == 0, np.bool_),
         misconceived=laid(digits == 1, np.bool_),
         false=laid(pairs.false[trained], np.bool_),
-        magnitudes=magnitudes,
+        magnitudes=magnitudes.swapaxes(0, 1),
     )

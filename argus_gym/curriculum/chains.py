@@ -1,4 +1,4 @@
-"""Chains as numbers: R sets of k chains at once, how far they agree, and how likely they are.
+"""Chains as numbers: R sets of k chains at once.
 
 A chain is its path: one octal digit a step, most significant first, 0 where the step is right, 1
 where it is the shared misconception, 2 to 7 for the slips. Two chains that went the same way so
@@ -16,13 +16,12 @@ from argus_gym.curriculum.posed import CHAIN_WORDS, Posed
 from argus_gym.problems import MAX_STEPS
 
 __all__ = [
-    "Agreement",
     "Chances",
     "Paths",
-    "agree",
     "answer_ids",
     "chances",
-    "largest",
+    "limits",
+    "mode_paths",
     "path_ids",
     "paths",
     "right_chances",
@@ -31,11 +30,8 @@ __all__ = [
 LARGEST = np.float32(65535)
 _FOUR = np.uint64(0x0001_0001_0001_0001)
 _ONES, _TOP = np.uint32(0x0101_0101), np.uint32(24)
-_PREFIX = (8 ** np.arange(MAX_STEPS - 1, -1, -1)).astype(np.uint32)[:, None]
-_SPREAD, _KEEP, _BUCKETS = np.uint32(0x9E3779B1), np.uint32(27), 32
-_FIRST = np.uint32(8 ** (MAX_STEPS - 1))
+_SPREAD, _KEEP = np.uint32(0x9E3779B1), np.uint32(27)
 DIGITS = 3 * np.arange(MAX_STEPS - 1, -1, -1, dtype=np.uint32)[:, None]
-_INVERSE = np.array([pow(i, -1, 256) if i % 2 else 0 for i in range(256)], np.uint8)
 _CONFABULATED_SHARE = 0.1
 _SUMS = np.uint32(398)
 
@@ -56,25 +52,36 @@ class Chances:
     mode: np.ndarray
 
 
-def right_chances(posed: Posed, skill: np.ndarray) -> np.ndarray:
-    """Return the chance of each step of the problems, shape ``(8, R)``."""
-    right: np.ndarray = 1.0 / (1.0 + np.exp(posed.magnitudes - skill.astype(np.float32)))
+def right_chances(magnitudes: np.ndarray, skill: np.ndarray) -> np.ndarray:
+    """Return the chance of each step of problems of these magnitudes, shape ``(8, R)``."""
+    right: np.ndarray = 1.0 / (1.0 + np.exp(magnitudes - skill.astype(np.float32)))
     return right
 
 
 def chances(posed: Posed, skill: np.ndarray, bias: np.ndarray) -> Chances:
     """Return what the problems look like to learners of this skill and bias, shape ``(R,)``."""
-    right = right_chances(posed, skill)
+    right = right_chances(posed.magnitudes, skill)
+    cut = limits(right, bias)
+    return Chances(right, cut, mode_paths(posed.mode, cut))
+
+
+def limits(right: np.ndarray, bias: np.ndarray) -> np.ndarray:
+    """Return :attr:`Chances.limits` for chances of right steps, shape ``(8, R)``."""
     # In units of the largest draw; the cast rounds down.
     slip = (1.0 - right) * ((1.0 - bias.astype(np.float32)) * np.float32(LARGEST / len(SLIPS)))
-    limits = np.empty((7, *right.shape), np.float32)
-    np.multiply(right, LARGEST, out=limits[0])
-    np.subtract(LARGEST, 6 * slip, out=limits[1])
+    above = np.empty((7, *right.shape), np.float32)
+    np.multiply(right, LARGEST, out=above[0])
+    np.subtract(LARGEST, 6 * slip, out=above[1])
     for i in range(2, 7):
-        np.add(limits[i - 1], slip, out=limits[i])
-    cut = limits.astype(np.uint16)
-    digits = (posed.mode > cut).view(np.uint8).sum(0, dtype=np.uint8)
-    return Chances(right, cut, (digits.astype(np.uint32) << DIGITS).sum(0, dtype=np.uint32))
+        np.add(above[i - 1], slip, out=above[i])
+    return above.astype(np.uint16)
+
+
+def mode_paths(drawn: np.ndarray, cut: np.ndarray) -> np.ndarray:
+    """Return the paths of R modes from their draws, shape ``(8, R)``, and :func:`limits`."""
+    digits = (drawn > cut).view(np.uint8).sum(0, dtype=np.uint8)
+    codes: np.ndarray = (digits.astype(np.uint32) << DIGITS).sum(0, dtype=np.uint32)
+    return codes
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -117,11 +124,7 @@ def paths(
     rows, blocks = len(key), -(-k // 4)
     w = draws.words(key, at + np.uint64(CHAIN_WORDS), 9 * blocks)
     u = w.view(np.uint16).reshape(9, blocks, 4 * rows)
-    limits = (seen.limits.astype(np.uint64) * _FOUR).view(np.uint16)
-    wide = u[:8]
-    digits = (wide > limits[0][:, None]).view(np.uint8)
-    for limit in limits[1:]:
-        digits += wide > limit[:, None]
+    digits = _digits(u[:8], seen.limits)
     twos = digits[0::2] * np.uint8(8)
     twos += digits[1::2]
     fours = twos[0::2].astype(np.uint16) * np.uint16(64)
@@ -132,17 +135,32 @@ def paths(
     if 4 * blocks > k:
         own.reshape(blocks, rows, 4)[-1, :, k % 4 :] = 65535
     share = np.minimum(diversity, 1.0)
-    cut = np.stack((share, OTHER_WAY * share)) * LARGEST
-    cut = (cut.astype(np.uint64) * _FOUR).view(np.uint16)
-    other = ((own <= cut[1]) & (codes == 0)).view(np.uint8).sum(0, dtype=np.uint8)
-    codes = np.where(own <= cut[0], codes, np.repeat(seen.mode, 4))
-    flat = np.ascontiguousarray(codes.reshape(blocks, rows, 4).transpose(1, 0, 2))
-    codes = flat.reshape(rows, 4 * blocks)[:, :k]
+    alone, turned = (_lanes((part * share * LARGEST).astype(np.uint16)) for part in (1, OTHER_WAY))
+    other = ((own <= turned) & (codes == 0)).view(np.uint8).sum(0, dtype=np.uint8)
+    codes = np.where(own <= alone, codes, np.repeat(seen.mode, 4))
+    # Four codes lie side by side and move as one.
+    fours_of_codes = codes.view("V16").reshape(blocks, rows)
+    codes = np.ascontiguousarray(fours_of_codes.T).view(np.uint32)[:, :k]
     struck = np.flatnonzero(false)
     strays, sums = _confabulated(u, struck, diversity, k) if struck.size else _NONE
     return Paths(
         codes, (other.view(np.uint32) * _ONES >> _TOP).astype(np.int64), struck, strays, sums
     )
+
+
+def _lanes(limits: np.ndarray) -> np.ndarray:
+    """Return 16-bit limits four times side by side, as the draws of four chains are."""
+    return (limits * _FOUR).view(np.uint16)
+
+
+def _digits(drawn: np.ndarray, limits: np.ndarray) -> np.ndarray:
+    """Return how many of its limits each draw passes, ``uint8``, shape ``(8, blocks, 4 R)``."""
+    digits = np.zeros(drawn.shape, np.uint8)
+    passed = np.empty(drawn.shape, bool)
+    for limit in limits:
+        np.greater(drawn, _lanes(limit)[:, None], out=passed)
+        digits += passed.view(np.uint8)
+    return digits
 
 
 _NONE = (np.zeros((0, 0), bool), np.zeros((0, 0, 0), np.uint32))
@@ -178,117 +196,3 @@ def path_ids(codes: np.ndarray) -> np.ndarray:
     hashed += 1
     hashed *= codes != 0
     return hashed
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Agreement:
-    """How far R chain sets agree; every array has shape ``(R,)``.
-
-    Attributes:
-        outcome: Share of chains with the modal answer.
-        process: Agreement of the results on the way.
-        variety: Different processes divided by k.
-        answer: Number of the modal answer; ties are broken at random.
-        best: Path of the first chain with the modal answer.
-    """
-
-    outcome: np.ndarray
-    process: np.ndarray
-    variety: np.ndarray
-    answer: np.ndarray
-    best: np.ndarray
-
-
-def agree(drawn: Paths, posed: Posed, salt: np.ndarray) -> Agreement:
-    """Return the agreement of R chain sets, as :func:`argus_gym.consensus.score` would.
-
-    Args:
-        drawn: The chains.
-        posed: The problems.
-        salt: Words that break ties, shape ``(R,)``.
-    """
-    ids = answer_ids(drawn)
-    outcome, answer = _mode(ids, salt)
-    k = ids.shape[1]
-    best = np.take_along_axis(
-        drawn.codes, (ids == answer[:, None]).argmax(1)[:, None].astype(np.int64), 1
-    )[:, 0]
-    process, variety = _process(drawn, posed)
-    return Agreement(outcome / k, process, variety, answer, best)
-
-
-def _mode(ids: np.ndarray, salt: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the size of the largest group of equal numbers in each row, and its number.
-
-    Ties go to the number that comes out highest when all are multiplied by an odd byte and flipped
-    by another one, which can be turned back.
-    """
-    lined, runs = _runs(ids)
-    odd = (salt >> np.uint64(56)).astype(np.uint8) | np.uint8(1)
-    flip = (salt >> np.uint64(48)).astype(np.uint8)
-    luck = lined * odd
-    luck ^= flip
-    rank = runs.astype(np.uint16) << np.uint16(8)
-    rank |= luck
-    top = rank.max(0)
-    return top >> np.uint16(8), (top.astype(np.uint8) ^ flip) * _INVERSE[odd]
-
-
-def largest(ids: np.ndarray) -> np.ndarray:
-    """Return the size of the largest group of equal numbers in each row of ``(R, k)``."""
-    size: np.ndarray = _runs(ids)[1].max(0)
-    return size
-
-
-def _runs(ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return sorted columns, and each entry's place among its equals, shape ``(k, R)``."""
-    lined = np.ascontiguousarray(np.sort(ids, axis=1).T)
-    same = (lined[1:] == lined[:-1]).view(np.uint8)
-    runs = np.ones(lined.shape, np.uint8)
-    for i in range(1, len(lined)):
-        np.multiply(runs[i - 1], same[i - 1], out=runs[i])
-        runs[i] += 1
-    return lined, runs
-
-
-def _process(drawn: Paths, posed: Posed) -> tuple[np.ndarray, np.ndarray]:
-    """Return the process agreement and the variety of each chain set."""
-    rows, k = drawn.codes.shape
-    lined = np.ascontiguousarray(np.sort(drawn.codes, axis=1).T)
-    same = ((lined[1:] ^ lined[:-1])[:, None] < _PREFIX).view(np.uint8)
-    wrong = (lined[:, None] >= _PREFIX).view(np.uint8)
-    run = wrong[0].copy()
-    largest = run.copy()
-    for i in range(1, k):
-        run *= same[i - 1]
-        run += wrong[i]
-        np.maximum(largest, run, out=largest)
-    right = k - wrong.sum(0, dtype=np.uint8)
-    kinds = k - same.sum(0, dtype=np.uint8)
-    across = np.arange(rows)
-    last = posed.steps - 2
-    other = np.where((posed.swap >= 0) & (posed.swap <= last), drawn.other, 0).astype(np.uint8)
-    split = right.copy()
-    split[posed.swap, across] -= other
-    modal = np.maximum(largest, split)
-    at = modal[posed.swap, across]
-    modal[posed.swap, across] = np.maximum(at, other)
-    inner = np.arange(MAX_STEPS)[:, None] <= last
-    total = (modal * inner).sum(0, dtype=np.int64)
-    process = np.where(last >= 0, total / (k * np.maximum(last + 1, 1)), 1.0)
-    two_ways = (other > 0) & (other < right[last, across])
-    variety = np.where(last >= 0, kinds[last, across] + two_ways, 1) / k
-    if drawn.false.size:
-        process[drawn.false], variety[drawn.false] = _split(drawn.sums)
-    return process, variety
-
-
-def _split(sums: np.ndarray) -> tuple[np.ndarray, float]:
-    """Return the process agreement of confabulated chains, whose ways all differ."""
-    lined = np.sort(sums, axis=2)
-    run = np.ones(lined.shape[:2])
-    largest = run.copy()
-    for i in range(1, lined.shape[2]):
-        run = np.where(lined[..., i] == lined[..., i - 1], run + 1, 1.0)
-        np.maximum(largest, run, out=largest)
-    return largest.mean(0) / lined.shape[2], 1.0

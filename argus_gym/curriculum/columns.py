@@ -90,7 +90,9 @@ class Columns:
         """Write the columns in the order ``COLUMNS`` side by side into ``(n, 7 K)`` floats."""
         out = flat.reshape(len(flat), len(COLUMNS), -1)
         recent = self.past + self.now
-        share = recent / np.maximum(recent.sum(1, keepdims=True), 1.0)
+        # Whole numbers add up exactly in any order, and a product is faster than a sum of rows.
+        total = recent @ np.ones(recent.shape[1])
+        share = recent / np.maximum(total, 1.0)[:, None]
         out[:, 0], out[:, 1], out[:, 2], out[:, 3] = self.n, share, self.consensus, self.frontier
         out[:, 4], out[:, 5] = self.velocity, self.retest
         out[:, 6] = (share < SHARE_CAP) & (self.barred == 0)

@@ -12,6 +12,7 @@ import numpy as np
 __all__ = ["Stream", "copy_seeds", "keys", "normals", "place", "uniforms", "words"]
 
 _GAMMA = np.uint64(0x9E3779B97F4A7C15)
+_STEPS = (np.arange(4096, dtype=np.uint64) * _GAMMA)[:, None]
 _MULTIPLY = (np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))
 _SHIFTS = (np.uint64(30), np.uint64(27), np.uint64(31))
 _ITEM, _ROUND, _STREAM = np.uint64(9), np.uint64(36), np.uint64(58)
@@ -68,9 +69,9 @@ def words(key: np.ndarray, at: np.ndarray, count: int) -> np.ndarray:
     Args:
         key: Keys of the runs, shape ``(R,)``.
         at: Addresses, shape ``(R,)``.
-        count: Words, in [1, 512].
+        count: Words, in [1, 4096].
     """
-    z: np.ndarray = (np.arange(count, dtype=np.uint64) * _GAMMA)[:, None] + (key + at * _GAMMA)
+    z: np.ndarray = _STEPS[:count] + (key + at * _GAMMA)
     spare = np.empty_like(z)
     for shift, factor in zip(_SHIFTS, _MULTIPLY, strict=False):
         np.right_shift(z, shift, out=spare)

@@ -8,7 +8,7 @@ from argus_gym.curriculum import draws
 from argus_gym.curriculum.draws import Stream, place
 from argus_gym.curriculum.posed import PAST_CAPACITY
 from argus_gym.curriculum.recording import name, retest_items
-from argus_gym.curriculum.retesting import Block, ask, retest_after
+from argus_gym.curriculum.retesting import Block, ask
 from argus_gym.evidence import Evidence, Wanted
 from argus_gym.gauges import GAUGES
 from argus_gym.records import Verdict
@@ -63,9 +63,7 @@ def judge(
             undecided.append(at)
         open_ = undecided
         if asked_rows:
-            more = ask(runs, np.array(asked_rows), np.array(asked_items))
-            retest_after(runs, more)
-            block = block.joined(more)
+            block = block.joined(ask(runs, np.array(asked_rows), np.array(asked_items)))
     return block
 
 

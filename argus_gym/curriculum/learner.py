@@ -17,6 +17,18 @@ from argus_gym.problems import MAX_STEPS
 
 __all__ = ["Latent", "Lessons", "Rates", "plant", "train"]
 
+_TRAINED = ("skill", "bias", "diversity", "false_premises", "wording")
+_PACE = (
+    "depth",
+    "unlearning",
+    "bias_gain",
+    "interference",
+    "transfer",
+    "shift",
+    "credulity",
+    "style",
+    "floor",
+)
 _NAMES = tuple(f.name for f in fields(Dynamics) if f.name not in ("skill_spread",))
 
 
@@ -31,6 +43,7 @@ class Rates:
     def __init__(self, dynamics: Dynamics, count: int) -> None:
         self.start = dynamics
         self.values = {name: np.full(count, getattr(dynamics, name)) for name in _NAMES}
+        self._changed: dict[int, Dynamics] = {}
 
     def __getattr__(self, name: str) -> np.ndarray:
         if name in _NAMES:
@@ -41,16 +54,18 @@ class Rates:
         """Go back to the start."""
         for name, column in self.values.items():
             column[rows] = getattr(self.start, name)
+        for row in self._changed.keys() & set(rows.tolist()):
+            del self._changed[row]
 
     def one(self, row: int) -> Dynamics:
         """Return one learner's dynamics."""
-        now = {name: float(column[row]) for name, column in self.values.items()}
-        return replace(self.start, **cast(dict[str, Any], now))
+        return self._changed.get(row, self.start)
 
     def put(self, row: int, dynamics: Dynamics) -> None:
         """Set one learner's dynamics."""
         for name, column in self.values.items():
             column[row] = getattr(dynamics, name)
+        self._changed[row] = dynamics
 
 
 @dataclass(slots=True, eq=False)
@@ -190,70 +205,71 @@ def train(latent: Latent, rows: np.ndarray, rates: Rates, lessons: Lessons, part
     if len(rows) == 1:
         _train_one(latent, int(rows[0]), rates, lessons, part)
         return
-    for at in part:
-        still = int(lessons.count(at))
-        _train(latent, rows[:still], rates, lessons, at)
+    _train(latent, rows, rates, lessons, part)
 
 
 def _train_one(latent: Latent, row: int, rates: Rates, lessons: Lessons, part: range) -> None:
     """Do what :func:`_train` does without arrays, which is faster for one learner."""
     state, dynamics = latent.one(row), rates.one(row)
-    for at in part:
-        weight, family = float(lessons.weight[at, 0]), int(lessons.family[at, 0])
-        if lessons.false[at, 0]:
+    span = slice(part.start, part.stop)
+    columns = (getattr(lessons, name)[span, ..., 0].tolist() for name in Lessons.__slots__)
+    for problem, weight, family, steps, right, misconceived, false, sizes in zip(
+        *columns, strict=True
+    ):
+        if false:
             gain = dynamics.credulity * weight * (1 - state.false_premises)
             state.false_premises += gain
         else:
-            steps, skill = int(lessons.steps[at, 0]), state.skill[family]
-            sizes = lessons.magnitudes[at, :steps, 0].tolist()
-            state.reinforce(
-                family,
-                steps,
-                weight,
-                bool(lessons.right[at, 0]),
-                math.prod(sigmoid(skill - size) for size in sizes),
-                bool(lessons.misconceived[at, 0]),
-                dynamics,
-            )
-        state.expose(str(lessons.problem[at, 0]), weight, dynamics)
+            skill = state.skill[family]
+            chance = math.prod(sigmoid(skill - size) for size in sizes[:steps])
+            state.reinforce(family, steps, weight, right, chance, misconceived, dynamics)
+        state.expose(str(problem), weight, dynamics)
     for problem, weight in state.memory.items():
         latent.memory[row, int(problem)] += weight
     latent.set_one(row, state)
 
 
-def _train(latent: Latent, rows: np.ndarray, rates: Rates, lessons: Lessons, at: int) -> None:
-    s, count, m = latent, latent.skill.shape[1], len(rows)
-    f, w = lessons.family[at, :m], lessons.weight[at, :m]
-    readable = ~lessons.false[at, :m]
-    held = w * readable
-    skill = s.skill[rows, f]
-    odds = np.exp(lessons.magnitudes[at, :, :m] - skill)
-    odds += 1.0
-    chance = 1.0 / odds.prod(0)
-    room = np.clip(s.ceiling[rows, f] - skill, 0.0, 1.0)
-    gain = s.rates[rows, 0] * held * (1.0 - chance) * room
-    depth = rates.depth[rows]
-    if depth.any():
-        gain *= (2 * lessons.steps[at, :m] / (1 + MAX_STEPS)) ** depth
-    right = lessons.right[at, :m]
-    change = np.where(right, gain, -rates.unlearning[rows] * held)
-    shared = held * (lessons.misconceived[at, :m] & ~right)
-    s.bias[rows, f] += rates.bias_gain[rows] * shared * (1.0 - s.bias[rows, f])
-    lost = rates.interference[rows] * np.maximum(change, 0.0) / (count - 3)
-    # Everyone loses first; the family and its neighbours, which do not, get it back at once.
-    s.skill[rows] -= lost[:, None]
-    s.skill[rows, f] += lost + change
-    near = lost + rates.transfer[rows] * change / 2
-    s.skill[rows, (f - 1) % count] += near
-    s.skill[rows, (f + 1) % count] += near
-    s.proposals[rows, f, lessons.steps[at, :m] - 1] += rates.shift[rows] * held
-    taken_in = rates.credulity[rows] * (w - held)
-    s.false_premises[rows] += taken_in * (1.0 - s.false_premises[rows])
-    s.memory[rows, lessons.problem[at, :m]] += w
-    s.wording[rows] *= np.exp(-rates.style[rows] * w)
-    floor = rates.floor[rows]
-    excess = s.diversity[rows] - floor
-    s.diversity[rows] = floor + excess * np.exp(-s.rates[rows, 1] * w)
+def _train(latent: Latent, rows: np.ndarray, rates: Rates, lessons: Lessons, part: range) -> None:
+    # Taken out once, learners can be cut to those that still have pairs without being copied.
+    mine = {name: getattr(latent, name)[rows] for name in _TRAINED}
+    pace = {name: getattr(rates, name)[rows] for name in _PACE}
+    ceiling, (learning, sharpening) = latent.ceiling[rows].reshape(-1), latent.rates[rows].T
+    count = mine["skill"].shape[1]
+    starts = np.arange(len(rows)) * count
+    every_skill, every_bias = mine["skill"].reshape(-1), mine["bias"].reshape(-1)
+    for at in part:
+        m = lessons.count(at)
+        d = {name: values[:m] for name, values in pace.items()}
+        f, w, steps = lessons.family[at, :m], lessons.weight[at, :m], lessons.steps[at, :m]
+        row, start, right = rows[:m], starts[:m], lessons.right[at, :m]
+        held = w * ~lessons.false[at, :m]
+        here = start + f
+        skill, bias = every_skill[here], every_bias[here]
+        odds = np.exp(lessons.magnitudes[at, :, :m] - skill)
+        odds += 1.0
+        room = np.clip(ceiling[here] - skill, 0.0, 1.0)
+        gain = learning[:m] * held * (1.0 - 1.0 / odds.prod(0)) * room
+        if d["depth"].any():
+            gain *= (2 * steps / (1 + MAX_STEPS)) ** d["depth"]
+        change = np.where(right, gain, -d["unlearning"] * held)
+        shared = held * (lessons.misconceived[at, :m] & ~right)
+        every_bias[here] = bias + d["bias_gain"] * shared * (1.0 - bias)
+        lost = d["interference"] * np.maximum(change, 0.0) / (count - 3)
+        # Everyone loses first; the family and its neighbours, which do not, get it back at once.
+        mine["skill"][:m] -= lost[:, None]
+        every_skill[here] += lost + change
+        near = lost + d["transfer"] * change / 2
+        every_skill[start + (f - 1) % count] += near
+        every_skill[start + (f + 1) % count] += near
+        latent.proposals[row, f, steps - 1] += d["shift"] * held
+        latent.memory[row, lessons.problem[at, :m]] += w
+        false = mine["false_premises"][:m]
+        false += d["credulity"] * (w - held) * (1.0 - false)
+        mine["wording"][:m] *= np.exp(-d["style"] * w)
+        diversity = mine["diversity"][:m]
+        diversity[:] = d["floor"] + (diversity - d["floor"]) * np.exp(-sharpening[:m] * w)
+    for name, values in mine.items():
+        getattr(latent, name)[rows] = values
 
 
 @dataclass

@@ -64,7 +64,10 @@ def measures(runs: "Runs", rows: np.ndarray, pairs: "Pairs", block: "Block") -> 
             "past_delta": mean(share[1] - share[0], ~anchor),
             "replay_share": pairs.counts[2] / trained,
         }
-    return np.stack([named[name] for name in GAUGES], axis=1)
+    out = np.empty((len(rows), len(GAUGES)))
+    for at, name in enumerate(GAUGES):
+        out[:, at] = named[name]
+    return out
 
 
 def oracle(posed: "Posed", latent: "Latent", rows: np.ndarray) -> np.ndarray:

@@ -77,12 +77,13 @@ def pose(
     )
     own = spread * draws.normals(w[2], w[3])
     mode = np.ascontiguousarray(w[:2].T).view(np.uint16).T
-    magnitudes = (sizes[cell] + own[:, None]).astype(np.float32).T
+    # Rows of problems lie side by side, as everything that is computed from them.
+    magnitudes = np.empty((MAX_STEPS, len(cell)), np.float32)
+    np.add(sizes.take(cell, 0).T, own, out=magnitudes, casting="same_kind")
     return Posed(
         family=family,
         steps=steps,
-        # Rows of problems lie side by side, as everything that is computed from them.
-        magnitudes=np.ascontiguousarray(magnitudes),
+        magnitudes=magnitudes,
         mode=np.ascontiguousarray(mode),
         swap=swap[cell],
         tokens=tokens[cell],

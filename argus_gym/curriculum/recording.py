@@ -1,5 +1,7 @@
 """Round records of numeric runs: the same that the text environment writes."""
 
+from functools import cache
+from itertools import repeat
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -53,8 +55,13 @@ def name(runs: "Runs", row: int, item: int) -> str:
 
 
 def _text(kind: str, number: int, family: int, steps: int) -> str:
+    return f"{kind} {number}{_ending(family, steps)}"
+
+
+@cache
+def _ending(family: int, steps: int) -> str:
     turn = f" {family // len(FAMILIES) + 1}" if family >= len(FAMILIES) else ""
-    return f"{kind} {number} on {FAMILIES[family % len(FAMILIES)]}{turn}." + " One step." * steps
+    return f" on {FAMILIES[family % len(FAMILIES)]}{turn}." + " One step." * steps
 
 
 def retest_items(runs: "Runs", row: int, block: "Block") -> tuple[RetestItem, ...]:
@@ -78,22 +85,24 @@ def training_pairs(runs: "Runs", row: int, pairs: "Pairs", at: int) -> tuple[Tra
         pairs: The pairs of m learning steps.
         at: Which of them is the run's.
     """
-    size = runs.settings.problems_per_round
-    out = []
-    for i in np.flatnonzero(pairs.run == at).tolist():
-        problem, path = int(pairs.problem[i]), int(pairs.path[i])
-        chain = Chain("", None if pairs.false[i] else f"{path:08o}", tokens=int(pairs.tokens[i]))
-        out.append(
-            TrainingPair(
-                problem=name(runs, row, problem),
-                chain=chain,
-                weight=float(pairs.weight[i]),
-                cluster=int(pairs.posed.family[i]),
-                round=problem // size,
-                role=_ROLE_NAMES[int(pairs.role[i])],
-            )
+    size, own = runs.settings.problems_per_round, np.flatnonzero(pairs.run == at)
+    columns = (
+        getattr(pairs, name)[own].tolist()
+        for name in ("problem", "path", "false", "tokens", "weight", "role")
+    )
+    return tuple(
+        TrainingPair(
+            problem=name(runs, row, problem),
+            chain=Chain("", None if false else f"{path:08o}", tokens=tokens),
+            weight=weight,
+            cluster=cluster,
+            round=problem // size,
+            role=_ROLE_NAMES[role],
         )
-    return tuple(out)
+        for cluster, problem, path, false, tokens, weight, role in zip(
+            pairs.posed.family[own].tolist(), *columns, strict=True
+        )
+    )
 
 
 _ROLE_NAMES: tuple[Role, ...] = ("train", "heldout", "replay")
@@ -163,46 +172,25 @@ def record(
 def _problems(runs: "Runs", row: int, base: int) -> tuple[ProblemRecord, ...]:
     size = runs.settings.problems_per_round
     span = slice(base, base + size)
-    scores = runs.scores[:, :, row]
-    zone = zones(scores[2], runs.low[row], runs.settings.frontier[1])
-    rows = zip(
-        range(base, base + size),
-        runs.cell[span, row].tolist(),
-        runs.target[:, row].tolist(),
-        zone.tolist(),
-        *scores.tolist(),
-        runs.answer[span, row].tolist(),
-        runs.false[span, row].tolist(),
-        runs.tokens[:, row].tolist(),
-        strict=True,
-    )
-    return tuple(
-        ProblemRecord(
-            problem=_text("Problem", number, cell // MAX_STEPS, cell % MAX_STEPS + 1),
-            cluster=cell // MAX_STEPS,
-            target=target,
-            zone=ZONES[kind],
-            outcome=outcome,
-            process=process,
-            combined=combined,
-            answer=answer,
-            premise=FALSE if false else TRUE,
-            length_mean=float(tokens),
-            length_sd=0.0,
-            variety=variety,
-            source="own",
-        )
-        for (
-            number,
-            cell,
-            target,
-            kind,
-            outcome,
-            process,
-            combined,
-            variety,
-            answer,
-            false,
-            tokens,
-        ) in rows
-    )
+    cells = runs.cell[span, row].tolist()
+    outcome, process, combined, variety = runs.scores[:, :, row]
+    zone = zones(combined, runs.low[row], runs.settings.frontier[1])
+    columns = {
+        "problem": [
+            _text("Problem", number, cell // MAX_STEPS, cell % MAX_STEPS + 1)
+            for number, cell in enumerate(cells, base)
+        ],
+        "cluster": [cell // MAX_STEPS for cell in cells],
+        "target": runs.target[:, row].tolist(),
+        "zone": [ZONES[kind] for kind in zone.tolist()],
+        "outcome": outcome.tolist(),
+        "process": process.tolist(),
+        "combined": combined.tolist(),
+        "answer": runs.answer[span, row].tolist(),
+        "premise": [FALSE if false else TRUE for false in runs.false[span, row].tolist()],
+        "length_mean": runs.tokens[:, row].astype(float).tolist(),
+        "length_sd": repeat(0.0),
+        "variety": variety.tolist(),
+        "source": repeat("own"),
+    }
+    return tuple(map(ProblemRecord, *(columns[f] for f in ProblemRecord.__slots__)))

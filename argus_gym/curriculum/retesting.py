@@ -6,18 +6,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from argus_gym.curriculum import chains, draws
+from argus_gym.curriculum.agreement import largest
 from argus_gym.curriculum.draws import Stream, place
-from argus_gym.curriculum.learner import Latent
 from argus_gym.curriculum.posed import CONFABULATED_TOKENS, PAST_CAPACITY, pose
 from argus_gym.problems import MAX_STEPS
 
 if TYPE_CHECKING:
     from argus_gym.curriculum.runs import Runs
 
-__all__ = ["Block", "ask", "items", "retest_after"]
+__all__ = ["Block", "ask", "items"]
 
-PIECE = 2_048
-"""Rows that are answered at a time: more of them leave the processor's cache."""
+PIECE = 4_096
+"""Items that are answered at a time: more of them take memory and are not faster."""
 
 _ANCHOR_ITEM = 1 << 26
 
@@ -80,48 +80,45 @@ def items(runs: "Runs", rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def ask(runs: "Runs", rows: np.ndarray, item: np.ndarray) -> Block:
-    """Return a block of items, answered by the weights before the learning step."""
+    """Return a block of items, answered by the weights before and after the learning step."""
     past = np.maximum(item, 0)
     family = np.where(item < 0, (-1 - item) % runs.families, runs.cell[past, rows] // MAX_STEPS)
     shape = (2, len(rows))
     tokens = np.zeros(len(rows), np.int64)
     block = Block(rows, item, family, tokens, np.zeros(shape, np.int64), np.zeros(shape))
-    _answer(runs, runs.before, block, 0)
+    for start in range(0, len(rows), PIECE):
+        _answer(runs, block, slice(start, start + PIECE))
     return block
 
 
-def retest_after(runs: "Runs", block: Block) -> None:
-    """Have the items answered by the weights after the learning step."""
-    _answer(runs, runs.latent, block, 1)
-
-
-def _answer(runs: "Runs", latent: Latent, block: Block, side: int) -> None:
-    """Have the items of ``block`` answered by ``latent``; side 0 is before the step."""
-    for start in range(0, len(block.rows), PIECE):
-        _answer_piece(runs, latent, block, side, slice(start, start + PIECE))
-
-
-def _answer_piece(runs: "Runs", latent: Latent, block: Block, side: int, piece: slice) -> None:
-    s, rows, item, family = runs.settings, block.rows[piece], block.item[piece], block.family
+def _answer(runs: "Runs", block: Block, piece: slice) -> None:
+    """Have some items of ``block`` answered by both."""
+    s, rows, item, family = runs.settings, block.rows[piece], block.item[piece], block.family[piece]
     anchor, past, number = item < 0, np.maximum(item, 0), -1 - item
     cell = runs.cell[past, rows].astype(np.int64)
-    round_ = past // s.problems_per_round
     at = np.where(
         anchor,
         place(Stream.ANCHOR, 0, np.where(anchor, number, 0)),
-        runs.address(round_, cell, runs.visit[past, rows]),
+        runs.address(past // s.problems_per_round, cell, runs.visit[past, rows]),
     )
     steps = np.where(anchor, number // runs.families, cell % MAX_STEPS) + 1
-    posed = pose(runs.key[rows], at, family[piece], steps, runs.spread)
+    key = runs.key[rows]
+    posed = pose(key, at, family, steps, runs.spread)
     false = runs.false[past, rows] & ~anchor
     block.tokens[piece] = np.where(false, CONFABULATED_TOKENS, posed.tokens)
-    own = place(
-        Stream.AFTER if side else Stream.BEFORE,
-        runs.round[rows],
-        np.where(anchor, _ANCHOR_ITEM + number, item),
+    asked = np.where(anchor, _ANCHOR_ITEM + number, item)
+    own = [place(stream, runs.round[rows], asked) for stream in (Stream.BEFORE, Stream.AFTER)]
+    sides = (runs.before, runs.latent)
+    seen = chains.chances(
+        posed.take(np.tile(np.arange(len(rows)), 2)),
+        np.concatenate([side.skill[rows, family] for side in sides]),
+        np.concatenate([side.bias[rows, family] for side in sides]),
     )
-    drawn = runs.chains(latent, rows, posed, own, false, s.retest_chains)
+    diversity = np.concatenate([side.diversity[rows] for side in sides])
+    drawn = chains.paths(
+        np.tile(key, 2), np.concatenate(own), seen, diversity, np.tile(false, 2), s.retest_chains
+    )
     ids = chains.answer_ids(drawn)
-    known = np.where(anchor, 0, runs.answer[past, rows])
-    block.right[side, piece] = (ids == known[:, None]).sum(1)
-    block.outcome[side, piece] = chains.largest(ids) / s.retest_chains
+    known = np.tile(np.where(anchor, 0, runs.answer[past, rows]), 2)
+    block.right[:, piece] = (ids == known[:, None]).sum(1).reshape(2, -1)
+    block.outcome[:, piece] = largest(ids).reshape(2, -1) / s.retest_chains

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from argus_gym.curriculum import draws
+from argus_gym.curriculum.agreement import agree
 from argus_gym.curriculum.batch import Batch, Pairs
-from argus_gym.curriculum.chains import Chances, Paths, agree, chances, paths, right_chances
+from argus_gym.curriculum.chains import Chances, Paths, chances, paths, right_chances
 from argus_gym.curriculum.columns import Columns
 from argus_gym.curriculum.draws import Stream, place
 from argus_gym.curriculum.learner import Latent, Rates, plant
@@ -20,7 +21,7 @@ from argus_gym.curriculum.posed import (
     Posed,
     pose,
 )
-from argus_gym.curriculum.retesting import Block, ask, items, retest_after
+from argus_gym.curriculum.retesting import Block, ask, items
 from argus_gym.curriculum.settings import Settings
 from argus_gym.curriculum.steering import Steering
 from argus_gym.defences import Defence
@@ -209,7 +210,7 @@ class Runs:
         for draft in range(int(self.drafts[rows].max())):
             at = self.address(self.round[rows], cell, visit + draft * size)
             posed = pose(self.key[rows], at, family, cell % MAX_STEPS + 1, self.spread)
-            right = right_chances(posed, self.latent.skill[rows, family]).prod(0)
+            right = right_chances(posed.magnitudes, self.latent.skill[rows, family]).prod(0)
             better = (right > chance) & (draft < self.drafts[rows])
             best = np.where(better, visit + draft * size, best)
             chance = np.where(better, right, chance)
@@ -291,7 +292,6 @@ class Runs:
         """
         s, round_ = self.settings, self.round[rows]
         self.before.put(rows, self.latent, rows)
-        block = ask(self, *items(self, rows))
         if s.mechanism is not None:
             for row in rows[round_ >= s.onset].tolist():
                 favourite = int(self.favourite[row])
@@ -299,7 +299,7 @@ class Runs:
                 self.drafts[row] = min(drafts, DRAFTS)
         pairs = self.batch.draw(self, rows)
         self.batch.learn(self, rows, pairs)
-        retest_after(self, block)
+        block = ask(self, *items(self, rows))
         self.gauges[rows] = measures(self, rows, pairs, block)
         verdicts: list[Verdict | None] = [None] * len(rows)
         if self.deciders is not None:

@@ -13,7 +13,7 @@ __all__ = ["Stock"]
 
 _ROW = np.zeros(1, np.int64)
 _VISITS = 1 << 12
-DEPTH = 3
+DEPTH = 4
 """Problems of each kind that are solved ahead in a round of 64, fewer in shorter rounds."""
 
 
@@ -32,14 +32,12 @@ class Stock:
     def __init__(self, runs: Runs, board: Board) -> None:
         self.runs, self.board = runs, board
         self.depth = max(1, round(DEPTH * min(1.0, runs.settings.problems_per_round / 64)))
+        self._recent, self._parts = np.zeros(runs.families), np.zeros(runs.families)
         self._bind()
         self.begin()
 
     def _bind(self) -> None:
         """Look at the arrays of the run and of what it shows."""
-        table = self.runs.map
-        self._n, self._consensus, self._frontier = table.n[0], table.consensus[0], table.frontier[0]
-        self._now, self._past, self._outcomes = table.now[0], table.past[0], table.outcomes[0]
         self._visits = self.runs.visits[0]
         columns = self.board.map[0].reshape(len(COLUMNS), -1)
         self._shown_n, self._share, self._shown_consensus, self._shown_frontier = columns[:4]
@@ -48,7 +46,7 @@ class Stock:
 
     def __getstate__(self) -> dict[str, Any]:
         # A copy must look at its own arrays: views would come back as arrays of their own.
-        return {k: v for k, v in vars(self).items() if not isinstance(v, np.ndarray)}
+        return {k: v for k, v in vars(self).items() if getattr(v, "base", None) is None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
@@ -63,6 +61,13 @@ class Stock:
         self._plain = bool(self.runs.rates.adherence[0] >= 1.0)
         self._pos = int(self.runs.pos[0])
         self._round_done[0] = self._pos / self.runs.settings.problems_per_round
+        table = self.runs.map
+        self._n, self._consensus, self._frontier, self._outcomes = (
+            column[0].tolist()
+            for column in (table.n, table.consensus, table.frontier, table.outcomes)
+        )
+        self._recent[:] = table.past[0] + table.now[0]
+        self._total = float(self._recent.sum())
         self._low, self._high = float(self.runs.low[0]), self.runs.settings.frontier[1]
 
     def play(self, family: int, steps: int) -> tuple[float, float, float]:
@@ -99,12 +104,12 @@ class Stock:
         self._n[family] = self._shown_n[family] = n
         self._consensus[family] = self._shown_consensus[family] = consensus
         self._frontier[family] = self._shown_frontier[family] = share
-        self._now[family] += 1.0
         self._outcomes[family] += outcome
-        recent = self._past + self._now
-        recent /= recent.sum()
-        self._share[:] = recent
-        self._eligible[:] = recent < SHARE_CAP
+        self._recent[family] += 1.0
+        self._total += 1.0
+        np.divide(self._recent, self._total, out=self._parts)
+        self._share[:] = self._parts
+        self._eligible[:] = self._parts < SHARE_CAP
         if self.runs.steering.armed:
             self._eligible *= self.runs.map.barred[0] == 0
 
@@ -147,4 +152,7 @@ class Stock:
         runs.false[there, 0], runs.answer[there, 0] = solved.false, solved.answer
         runs.path[there, 0], runs.pair_weight[there, 0] = solved.path, weight
         runs.write_scores(here, 0, solved, np.array(target))
+        table = runs.map
+        table.n[0], table.consensus[0], table.frontier[0] = self._n, self._consensus, self._frontier
+        table.outcomes[0], table.now[0] = self._outcomes, self._recent - table.past[0]
         self._entered = []
