@@ -42,7 +42,7 @@ class ArgusCurriculum(gym.Env[dict[str, Any], Any]):
         settings: See :class:`argus_gym.curriculum.settings.Settings`.
 
     Raises:
-        TypeError: If there is no such argument.
+        TypeError: If there is no such argument, or a render mode is asked for.
         ValueError: If an argument is outside its range or two conflict.
     """
 
@@ -50,7 +50,8 @@ class ArgusCurriculum(gym.Env[dict[str, Any], Any]):
 
     def __init__(self, render_mode: str | None = None, **settings: Any) -> None:
         if render_mode is not None:
-            raise ValueError(f"render_mode must be None, got {render_mode!r}")
+            # Stable-Baselines3 asks for a mode and takes a TypeError for "there is none".
+            raise TypeError(f"render_mode must be None, got {render_mode!r}")
         s = self.settings = make_settings(settings)
         self.render_mode = None
         self.action_space = action_space(s)

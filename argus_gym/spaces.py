@@ -3,7 +3,7 @@
 import string
 from collections.abc import Sequence
 from enum import IntEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from gymnasium import spaces
@@ -49,7 +49,14 @@ class UnicodeText(spaces.Text):
         return isinstance(x, str) and len(x) <= self.max_length
 
 
-class ActionSpace(spaces.OneOf[Any]):
+if TYPE_CHECKING:
+    OneOf = spaces.OneOf[Any]
+else:
+    # Not generic before Gymnasium 1.3.
+    OneOf = spaces.OneOf
+
+
+class ActionSpace(OneOf):
     """Union of a problem (text), chains (a sequence of texts) and a learning report (array).
 
     Besides the ``(index, value)`` pairs that :class:`gymnasium.spaces.OneOf` samples, the plain

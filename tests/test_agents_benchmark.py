@@ -114,7 +114,7 @@ def test_a_run_is_json_ready_and_repeats():
 def test_the_result_does_not_depend_on_the_number_of_workers_and_has_tables():
     one, two = (run(seed=9, runs=6, workers=workers, rounds=2) for workers in (1, 2))
     assert json.dumps(one, allow_nan=False) == json.dumps(two, allow_nan=False)
-    assert len(one["compared"]) == 3 * len(ENTRIES) + 3
+    assert len(one["compared"]) == 5 * len(ENTRIES) + 3
     played = sum(len(names) for _, _, names in CASES)
     assert sum(len(one[part]) for part in ("compared", "watched", "hard")) == played
     for row in one["compared"]:

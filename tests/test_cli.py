@@ -162,7 +162,7 @@ def test_ctrl_c_says_how_to_continue(call, long, tmp_path):
         (["run", "--stack", "v9"], "run: stack must be one of .*got 'v9'"),
         (["run", "--compare", "v9"], "run: stack must be one of .*got 'v9'"),
         (["run", "--planner", "weakst"], "run: planner must be one of .*did you mean 'weakest'"),
-        (["run", "--agent", "gpt"], "run: agent must be one of simulated, replay, got 'gpt'"),
+        (["run", "--agent", "gpt"], "run: agent must be one of simulated, .*, got 'gpt'"),
         (["run", "--agent", "replay"], "run: chains must be a file or folder of chain sets"),
         (["run", "--chains", "c.jsonl"], "run: chains must be left out for agent simulated"),
         (["run", "--agent", "replay", "--chains", "no.jsonl"], "run: cannot read .*no.jsonl"),

@@ -611,7 +611,7 @@ def test_ties_break_evenly():
         ({"dynamics": {"speed": 1}}, ValueError, "dynamics must have keys of .* got 'speed'"),
         ({"learner": "fast"}, ValueError, "learner must be one of"),
         ({"reward": "anchor"}, TypeError, "no argument 'reward'; did you mean 'reward_mode'?"),
-        ({"render_mode": "human"}, ValueError, "render_mode must be None"),
+        ({"render_mode": "human"}, TypeError, "render_mode must be None"),
     ],
 )
 def test_bad_settings_are_named(settings, error, text):

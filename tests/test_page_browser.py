@@ -233,7 +233,7 @@ def test_screen_readers_are_told_rounds_and_not_stages(visit):
     shows(page, "Play")
     told = page.evaluate("window.told")
     assert len(told) <= 2 and told[-1].startswith("Round 3 ended")
-    assert page.locator("[aria-live], [role=status], [role=alert], [role=log]").count() == 2
+    assert page.locator("[aria-live], [role=status], [role=alert], [role=log], output").count() == 2
 
 
 def test_every_control_and_region_has_a_name(visit):
@@ -296,11 +296,15 @@ def test_a_run_folder_is_replayed_at_the_speed_asked_for(visit):
     page.keyboard.press("ArrowLeft")
     page.keyboard.press("ArrowLeft")
     assert table(page, "rounds") == last[:2] and page.locator("#at-shown").inner_text() == "1"
+    assert slider.get_attribute("aria-valuetext") == "end of round 1"
+    assert page.get_by_role("status").inner_text() == ""
     page.keyboard.press("End")
     assert table(page, "rounds") == last
     assert "does not keep them" in page.locator("#answers-none").inner_text()
     press(page, "Start over")
     assert table(page, "rounds") == [] and page.evaluate("document.activeElement.id") == "run"
+    page.get_by_label("Source").select_option("New run, simulated agent")
+    assert page.get_by_role("status").inner_text() == "Nothing has run yet."
 
 
 def test_the_published_figures_are_shown(visit):

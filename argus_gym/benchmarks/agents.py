@@ -1,9 +1,9 @@
 """``argus-gym bench agents``: what a curriculum is worth in true accuracy, and what captures it.
 
-Every curriculum chooses the problems of the same simulated learner on the same seeds, with and
-without families that cannot be learnt. It is compared with the uniform choice by what it needs to
-reach four fifths of the way from the first true accuracy to the ceiling. The worlds were made on
-seeds of 1,000 and more.
+Every curriculum chooses the problems of the same simulated learner on the same seeds, in the text
+environment and in the numeric one, with and without families that cannot be learnt. It is compared
+with the uniform choice by what it needs to reach four fifths of the way from the first true
+accuracy to the ceiling. The worlds were made on seeds of 1,000 and more.
 """
 
 import math
@@ -23,13 +23,33 @@ from argus_gym.agents.curricula import (
     SelfEvolving,
     SelfRepellent,
 )
+from argus_gym.benchmarks import agents_numeric
 from argus_gym.benchmarks.agents_tables import tables
-from argus_gym.benchmarks.agents_world import BROAD, DEEP, LADDER, WATCHED, Run, World, play
+from argus_gym.benchmarks.agents_world import (
+    BROAD,
+    DEEP,
+    LADDER,
+    NUMERIC,
+    WATCHED,
+    Run,
+    World,
+    play,
+)
 from argus_gym.benchmarks.runner import Progress, run_jobs, sources
 from argus_gym.gauges import wilson
 from argus_gym.problems import FAMILIES
 
-__all__ = ["CASES", "ENTRIES", "WORLDS", "median_interval", "needed", "play_one", "run", "tables"]
+__all__ = [
+    "CASES",
+    "ENTRIES",
+    "WORLDS",
+    "median_interval",
+    "needed",
+    "play_one",
+    "play_seeds",
+    "run",
+    "tables",
+]
 
 WAY = 0.8
 TAKEN = 0.4
@@ -53,6 +73,7 @@ ENTRIES: dict[str, Callable[[int], Curriculum]] = {
 
 CASES: tuple[tuple[World, int, tuple[str, ...]], ...] = (
     *((LADDER, unlearnable, tuple(ENTRIES)) for unlearnable in (0, 1, 2)),
+    *((NUMERIC, unlearnable, tuple(ENTRIES)) for unlearnable in (0, 2)),
     (BROAD, 2, ("uniform", "sec", "sec_repelled")),
     (WATCHED, 0, ("sec",)),
     (WATCHED, 2, ("uniform", "sec", "sws")),
@@ -60,7 +81,7 @@ CASES: tuple[tuple[World, int, tuple[str, ...]], ...] = (
 )
 """Worlds, numbers of unlearnable families and who plays there."""
 
-WORLDS = {world.name: world for world in (LADDER, BROAD, WATCHED, DEEP)}
+WORLDS = {world.name: world for world in (LADDER, NUMERIC, BROAD, WATCHED, DEEP)}
 
 
 def play_one(
@@ -75,15 +96,26 @@ def play_one(
         seed: Seed of everything.
         rounds: Rounds of the run, those of the world where ``None``.
     """
+    return play_seeds(world, curriculum, unlearnable, [seed], rounds)["rows"][0]
+
+
+def play_seeds(
+    world: str, curriculum: str, unlearnable: int, seeds: Sequence[int], rounds: int | None = None
+) -> dict[str, list[dict[str, Any]]]:
+    """Return :func:`play_one` of each seed as ``rows``; the numeric ladder's play at once."""
     kind = WORLDS[world] if rounds is None else replace(WORLDS[world], rounds=rounds)
-    run = play(
-        kind,
-        unlearnable,
-        ENTRIES[curriculum](len(FAMILIES)),
-        seed,
-        grounded=curriculum == "soar",
-        watched=world == WATCHED.name,
-    )
+    make, grounded = ENTRIES[curriculum], curriculum == "soar"
+    if kind.name == NUMERIC.name:
+        played = agents_numeric.play(kind, unlearnable, make, seeds, grounded)
+    else:
+        watched = kind.name == WATCHED.name
+        played = [
+            play(kind, unlearnable, make(len(FAMILIES)), seed, grounded, watched) for seed in seeds
+        ]
+    return {"rows": [_row(run, kind) for run in played]}
+
+
+def _row(run: Run, kind: World) -> dict[str, Any]:
     total = run.chosen.sum(0)
     late = run.chosen[-len(run.chosen) // 4 :].sum(0)
     taken = run.chosen[:, list(run.stuck)].sum(1) / run.chosen.sum(1)
@@ -191,19 +223,22 @@ def run(
     seeds = range(seed, seed + runs)
     cases = [(world.name, name, stuck) for world, stuck, names in CASES for name in names]
     jobs = {
-        f"{world} {stuck} {at} {name}": (world, name, stuck, at, rounds)
+        f"{world} {stuck} {batch[0]} {name}": (world, name, stuck, batch, rounds)
         for world, name, stuck in cases
-        for at in seeds
+        for batch in ([list(seeds)] if world == NUMERIC.name else [[at] for at in seeds])
     }
     plan = {"suite": "agents", "seed": seed, "runs": runs, "rounds": rounds, "sources": sources()}
-    played = run_jobs(play_one, jobs, plan, out=out, workers=workers, ray=ray, progress=progress)
-    failed = {key: row["failed"] for key, row in played.items() if "failed" in row}
-    # Comparisons are paired by seed: one that failed anywhere is left out everywhere.
-    sound = [at for at in seeds if not any(key.split(" ", 3)[2] == str(at) for key in failed)]
-    found = {
-        (world, name, stuck): [played[f"{world} {stuck} {at} {name}"] for at in sound]
-        for world, name, stuck in cases
-    }
+    played = run_jobs(play_seeds, jobs, plan, out=out, workers=workers, ray=ray, progress=progress)
+    failed = {key: done["failed"] for key, done in played.items() if "failed" in done}
+    rows: dict[Case, dict[int, Mapping[str, Any]]] = {case: {} for case in cases}
+    for key, (world, name, stuck, batch, _) in jobs.items():
+        rows[world, name, stuck].update(zip(batch, played[key].get("rows", ()), strict=False))
+    found = {}
+    for case, own in rows.items():
+        # Comparisons are paired by seed: one that failed in a world is left out there everywhere.
+        sound = [at for at in seeds if all(at in r for c, r in rows.items() if c[0] == case[0])]
+        if sound:
+            found[case] = [own[at] for at in sound]
     return {"seeds": [seed, seed + runs - 1], "failed": failed, **_figures(found)}
 
 

@@ -15,7 +15,21 @@ from argus_gym.problems import FAMILIES
 from argus_gym.records import LearnReport, RoundRecord, TrainingPair, Value
 from argus_gym.wrappers import PlateauDetector
 
-__all__ = ["BROAD", "DEEP", "LADDER", "WATCHED", "Ladder", "Run", "World", "play"]
+__all__ = [
+    "BROAD",
+    "DEEP",
+    "HARD",
+    "LADDER",
+    "NUMERIC",
+    "POOL",
+    "STUCK_AT",
+    "WATCHED",
+    "Ladder",
+    "Run",
+    "World",
+    "draw_ladder",
+    "play",
+]
 
 STUCK_AT = 0.45
 HARD = 3
@@ -84,6 +98,9 @@ DEEP = replace(LADDER, name="deep", bottom=-3.0, rounds=200)
 WATCHED = replace(LADDER, name="watched", rounds=30, problems=64)
 """The ladder in rounds of 64 problems, as the detectors expect them."""
 
+NUMERIC = replace(LADDER, name="numeric ladder")
+"""The same learners in ``ArgusCurriculum-v0``; see :mod:`argus_gym.benchmarks.agents_numeric`."""
+
 
 class Ladder(SimulatedAgent):
     """A learner of a :class:`World`, some of whose families stay at an accuracy of 0.45.
@@ -98,11 +115,9 @@ class Ladder(SimulatedAgent):
         super().__init__(seed, world.dynamics, parsed=True)
         rng = np.random.default_rng(np.random.SeedSequence((seed, 0x92)))
         count = len(FAMILIES)
-        rungs = np.linspace(world.top, world.bottom, count)
-        skill = np.roll(rungs, int(rng.integers(count))) + JITTER * rng.standard_normal(count)
+        skill, self.stuck = draw_ladder(world, stuck, rng)
         self.latent.skill = skill.tolist()
         self.latent.ceiling = [world.ceiling] * count
-        self.stuck: list[int] = sorted(rng.permutation(count)[:stuck].tolist())
         self.pools = [_draw(family, world.steps, POOL, rng) for family in FAMILIES]
         oracle = Oracle(self)
         self._pins: dict[int, float] = {}
@@ -136,6 +151,14 @@ class Ladder(SimulatedAgent):
             else:
                 high = middle
         return middle
+
+
+def draw_ladder(world: World, stuck: int, rng: np.random.Generator) -> tuple[np.ndarray, list[int]]:
+    """Return the families' first skills in logits, and which families cannot be learnt."""
+    count = len(FAMILIES)
+    rungs = np.linspace(world.top, world.bottom, count)
+    skill = np.roll(rungs, int(rng.integers(count))) + JITTER * rng.standard_normal(count)
+    return skill, sorted(rng.permutation(count)[:stuck].tolist())
 
 
 def _draw(

@@ -1,15 +1,11 @@
 """Steps a second of the numeric environments, against Gymnasium's CartPole in the same run.
 
 CartPole and the environment take turns on one core, and CPU time is counted, so that what else the
-machine does hits both. ``python -m argus_gym.benchmarks.curriculum_speed`` prints one line of JSON;
-with ``--plot FILE`` it also draws the cost of a step over k, families and copies.
+machine does hits both. Part of ``argus-gym bench throughput``.
 """
 
-import argparse
-import json
 import time
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -163,16 +159,10 @@ def run(seed: int = 0, repeats: int = 9) -> dict[str, Any]:
     }
 
 
-def plot(costs: Mapping[str, list[tuple[int, float]]], path: Path) -> None:
-    """Draw the cost of a step over each size on log axes, with a line of slope 1.
+def plot(costs: Mapping[str, list[tuple[int, float]]]) -> Any:
+    """Return a Matplotlib figure: the cost of a step over each size, with a line of slope 1."""
+    from matplotlib.figure import Figure
 
-    Raises:
-        ImportError: If Matplotlib is missing; says how to install it.
-    """
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise ImportError('the plot needs `pip install "argus-gym[report]"`') from error
     labels = {"k": "chains k", "families": "families K", "num_envs": "copies"}
     figure = Figure(figsize=(9, 3), layout="constrained")
     axes = figure.subplots(1, len(costs), sharey=True)
@@ -186,21 +176,4 @@ def plot(costs: Mapping[str, list[tuple[int, float]]], path: Path) -> None:
         axis.set_xlabel(labels[name])
     axes[0].set_ylabel("CPU ms a step of the batch")
     axes[0].legend(frameon=False)
-    figure.savefig(path, dpi=120)
-
-
-def main() -> None:
-    """Measure, print, and draw where asked to."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--repeats", type=int, default=9)
-    parser.add_argument("--plot", type=Path)
-    arguments = parser.parse_args()
-    result = run(arguments.seed, arguments.repeats)
-    print(json.dumps(result))
-    if arguments.plot is not None:
-        plot(result["sweep"], arguments.plot)
-
-
-if __name__ == "__main__":
-    main()
+    return figure

@@ -24,7 +24,16 @@ Job = tuple[str, tuple[Any, ...]]
 Progress = Callable[[int, int], None]
 
 DIED = "the process died"
-CODE = (".", "agents", "wrappers", "premise", "problems", "benchmarks", "benchmarks/worlds")
+CODE = (
+    ".",
+    "agents",
+    "curriculum",
+    "wrappers",
+    "premise",
+    "problems",
+    "benchmarks",
+    "benchmarks/worlds",
+)
 
 
 def run_jobs(

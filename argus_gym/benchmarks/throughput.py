@@ -3,21 +3,24 @@
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
 import gymnasium as gym
 
 from argus_gym.agents import SimulatedAgent, rollout
-from argus_gym.benchmarks import consensus_speed
+from argus_gym.benchmarks import consensus_speed, curriculum_speed
+from argus_gym.run_data import InputError
 from argus_gym.wrappers import stack
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-__all__ = ["run", "table"]
+__all__ = ["plots", "run", "table"]
 
+WATCHED = {"bare": "bare", "detectors": "all detectors", "gate": "detectors and gate"}
 MEMORY = """
 import resource
 import gymnasium as gym
@@ -27,15 +30,24 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
 
 
-def run(seed: int = 0, repeats: int = 5) -> dict[str, Any]:
+def run(seed: int = 0, repeats: int = 5, *, out: Path | None = None) -> dict[str, Any]:
     """Measure and return medians and ratios, JSON-ready.
 
     Args:
         seed: Seed of the runs and texts.
         repeats: Measurements of each figure, >= 1.
+        out: A new folder for the figures, made here.
+
+    Raises:
+        InputError: If there is something at ``out`` already.
     """
     if repeats < 1:
         raise ValueError(f"repeats must be at least 1, got {repeats}")
+    if out is not None:
+        try:
+            out.mkdir(parents=True)
+        except OSError as error:
+            raise InputError(f"--out {out}: expected a new folder ({error.strerror})") from error
     return {
         "environment": {
             name: _problems_per_second(parsed, seed, repeats)
@@ -46,6 +58,7 @@ def run(seed: int = 0, repeats: int = 5) -> dict[str, Any]:
             for name, parsed in (("text", False), ("parsed", True))
         },
         "consensus": consensus_speed.throughput(seconds=float(repeats), seed=seed),
+        "numeric": curriculum_speed.run(seed, repeats),
         "import": _import_ratio(repeats),
         "memory_mb": int(_python(MEMORY)) / 1024,
         "python": sys.version.split()[0],
@@ -140,6 +153,32 @@ def table(result: dict[str, Any]) -> "Table":
     for name, cost in result["stack"].items():
         show(f"v4 stack / bare loop, {name} chains: a step", f"{cost['step']:.2f}", "<= 1.15")
         show("  a run (the gate asks for more retests)", f"{cost['run']:.2f}", "")
+    numeric = result["numeric"]
+    for name, label, goals in (
+        ("vector", "numeric environment, 1,024 copies, k = 14", (">= 400,000", ">= 0.25")),
+        ("single", "numeric environment, single", ("", ">= 0.3")),
+    ):
+        rate = numeric["rates"][name]
+        show(f"{label}: steps/s", f"{rate['steps_per_second']:,.0f}", goals[0])
+        show("  times CartPole's in the same run", f"{rate['ratio']:.3f}", goals[1])
+    for name, label in (("k", "k"), ("families", "families"), ("num_envs", "copies")):
+        few, many = (curriculum_speed.SWEEPS[name][at] for at in (0, -1))
+        show(
+            f"  steepest growth of a step's cost, {few:,} to {many:,} {label} (1 is linear)",
+            f"{numeric['slopes'][name]:.2f}",
+            "<= 1",
+        )
+    for name in ("bare", "detectors", "gate"):
+        show(
+            f"  CPU ms a copy's round, {WATCHED[name]}",
+            f"{1e3 * numeric['watching'][name]:.2f}",
+            "",
+        )
     show("import argus_gym / import gymnasium", f"{result['import']['ratio']:.2f}", "<= 1.3")
     show("default run, peak memory (MB)", f"{result['memory_mb']:.0f}", "< 300")
     return out
+
+
+def plots(result: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the cost of a numeric step over its sizes, as a Matplotlib figure."""
+    return {"curriculum_speed": curriculum_speed.plot(result["numeric"]["sweep"])}

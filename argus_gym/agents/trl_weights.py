@@ -1,0 +1,110 @@
+"""The weights a trainer trains: copies of them, the way back, and the certified ones on disk."""
+
+import os
+import shutil
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+
+__all__ = ["Keeper", "Weights", "blend", "finite", "trainable"]
+
+Weights = dict[str, torch.Tensor]
+KEPT = 2
+FILE = "trainable.safetensors"
+
+
+def trainable(model: Any) -> Weights:
+    """Return copies, on the CPU, of the weights that require a gradient, by name."""
+    return {
+        name: weight.detach().to("cpu", copy=True).contiguous()
+        for name, weight in model.named_parameters()
+        if weight.requires_grad
+    }
+
+
+def finite(model: Any) -> bool:
+    """Return whether every weight that requires a gradient is a finite number."""
+    weights = [weight.detach() for weight in model.parameters() if weight.requires_grad]
+    return bool(torch.stack([weight.isfinite().all() for weight in weights]).all())
+
+
+def blend(model: Any, weights: Mapping[str, torch.Tensor], share: float = 1.0) -> None:
+    """Move a model's weights to ``weights`` by ``share`` in [0, 1]; at 1 bit by bit."""
+    with torch.no_grad():
+        for name, own in model.named_parameters():
+            if name in weights:
+                kept = weights[name].to(own)
+                own.copy_(kept if share == 1 else torch.lerp(own, kept, share))
+
+
+class Keeper:
+    """The folder of a gate: its ledger, and certified weights that are whole or not there.
+
+    Args:
+        folder: Made where it does not exist.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def name(self, step: int) -> str:
+        """Return the name of the weights certified at a step."""
+        return f"certified-{step:08d}"
+
+    def save(self, name: str, model: Any, weights: Weights) -> None:
+        """Write the model as its ``save_pretrained`` does, and its trained weights as they are.
+
+        All is written beside its place, flushed to disk and renamed; the last two are kept.
+        """
+        place = self.folder / name
+        temp = self.folder / f".{name}.tmp"
+        shutil.rmtree(temp, ignore_errors=True)
+        temp.mkdir(parents=True)
+        model.save_pretrained(temp)
+        save_file(weights, temp / FILE)
+        for file in sorted(temp.rglob("*")):
+            _sync(file)
+        _sync(temp)
+        shutil.rmtree(place, ignore_errors=True)
+        os.rename(temp, place)
+        _sync(self.folder)
+        for old in sorted(self.folder.glob("certified-*"))[:-KEPT]:
+            shutil.rmtree(old)
+
+    def load(self, name: str, like: Weights) -> Weights:
+        """Return certified weights.
+
+        Raises:
+            ValueError: If they are not there, or fit another model.
+        """
+        path = self.folder / name / FILE
+        try:
+            weights: Weights = load_file(path)
+        except OSError as error:
+            raise ValueError(f"{path}: expected the certified weights of this run") from error
+        if {n: w.shape for n, w in weights.items()} != {n: w.shape for n, w in like.items()}:
+            raise ValueError(
+                f"{path}: expected the weights of this model, got other names or shapes"
+            )
+        return weights
+
+    def append(self, lines: str) -> None:
+        """Append lines to the ledger."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with (self.folder / "ledger.jsonl").open("a", encoding="ascii") as file:
+            file.write(lines)
+
+
+def _sync(path: Path) -> None:
+    """Flush a file, or a folder's entries, to disk."""
+    if sys.platform == "win32":
+        return
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
