@@ -16,6 +16,7 @@ from safetensors.torch import load_file, save_file
 
 from argus_gym import consensus
 from argus_gym.agents.language_model import ROLES, LanguageModel, Precision, Weights
+from argus_gym.agents.merged import MergedModel
 from argus_gym.agents.prompts import proposer_messages, solver_messages
 from argus_gym.agents.sft import DivergedError, Row, SFTConfig, Trained, sft
 from argus_gym.agents.tiny import TINY
@@ -308,7 +309,8 @@ def tiny_agent(seed: int = 0, **options: Any) -> HFAgent:
         "heat": 0.8,
         "config": SFTConfig(learning_rate=1e-3, epochs=1),
     }
-    return HFAgent.from_pretrained(TINY, device="cpu", seed=seed, **(settings | options))
+    lm = MergedModel.load(TINY, device="cpu", seed=seed)
+    return HFAgent(lm, seed=seed, **(settings | options))
 
 
 def _chain(text: str, tokens: int, nll: float) -> Chain:

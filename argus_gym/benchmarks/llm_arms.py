@@ -11,8 +11,8 @@ import torch
 from argus_gym import answers, consensus
 from argus_gym.agents.hf import HFAgent
 from argus_gym.agents.language_model import LanguageModel
+from argus_gym.agents.merged import MergedModel
 from argus_gym.agents.sft import DivergedError, Row, SFTConfig, Trained, batches, sft
-from argus_gym.benchmarks.llm_sampling import MergedModel
 from argus_gym.problems import FALSE_KINDS, falsify, read
 from argus_gym.records import Chain, LearnReport, Solve, TrainingPair
 

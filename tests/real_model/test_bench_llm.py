@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from argus_gym import premise
 from argus_gym.agents.hf import HFAgent
 from argus_gym.agents.language_model import LanguageModel, Sampled
+from argus_gym.agents.merged import MergedModel
 from argus_gym.agents.sft import DivergedError, Row, SFTConfig, Trained, sft
 from argus_gym.agents.tiny import held_out
 from argus_gym.benchmarks import llm, llm_arms, llm_pilot, llm_play
@@ -23,7 +24,6 @@ from argus_gym.benchmarks.llm_arms import (
     TruthLabelled,
     majority_rewards,
 )
-from argus_gym.benchmarks.llm_sampling import MergedModel
 from argus_gym.benchmarks.llm_tables import figures, student, tables
 from argus_gym.cli import app
 from argus_gym.problems import FAMILIES, generate, solution

@@ -1,4 +1,4 @@
-"""Sampling from small models at a third of the price: many short runs on one thread each."""
+"""Sampling from small models at half the price: from a copy with the adapter merged in."""
 
 import copy
 from typing import Any
