@@ -42,10 +42,9 @@ tokens.
 
 ## Training
 
-{examples:,} examples in {steps:,} steps of AdamW, {batch} fresh ones each ({planned_steps:,} steps
-planned; peak learning rate {learning_rate:g}), seed {seed}, {precision} on {device}, torch {torch},
-transformers {transformers}. Mean loss at the end: {loss:.3f} nats a token of the answer. Three in
-four examples are problems of one to eight steps with their worked solution, the others are requests
+{history}. Precision {precision}, {device}, torch {torch}, transformers {transformers}.
+Mean loss at the end: {loss:.3f} nats a token of the answer. Five in six examples are problems of
+one to six steps, the short ones more often, with their worked solution; the others are requests
 for a problem, answered by one. One in 16 worked solutions of each family is held out
 (`argus_gym.agents.tiny.held_out`): none of these was trained on in any wording. Made by
 `python -m argus_gym.agents.train_tiny`; the same seed gives the same examples, the weights depend
@@ -54,8 +53,9 @@ on device and library versions too.
 ## As a solver
 
 On held-out problems, as many of each family and number of steps, {chains_per_problem} chains
-each at temperature {temperature}, seed {seed}. Brackets hold 95 % intervals with the problem as the
-unit.
+each at temperature {temperature}, seed {seed}. The first row weighs the lengths as training draws
+them (7, 7, 6, 5, 4 and 3 in 32 have one to six steps), the second counts them alike. Brackets hold
+95 % intervals with the problem as the unit.
 
 """
 
@@ -113,7 +113,8 @@ def _row(name: str, rates: Mapping[str, Any]) -> str:
 
 def _solver_table(solver: Mapping[str, Any]) -> str:
     rows = ["| | problems | pass@1, % | pass@16, % |", "| --- | ---: | ---: | ---: |"]
-    rows.append(_row("all", solver["all"]))
+    rows.append(_row("lengths as in training", solver["as_drawn"]))
+    rows.append(_row("every length the same", solver["all"]))
     rows += [_row(f"`{family}`", rates) for family, rates in solver["by_family"].items()]
     for steps, rates in solver["by_steps"].items():
         rows.append(_row(f"{steps} step{'s' * (steps != '1')}", rates))
@@ -148,4 +149,10 @@ def card(record: Mapping[str, Any]) -> str:
         proposer=_proposer_table(proposer),
         readable_by_steps=", ".join(f"{s}: {n}" for s, n in counts.items()),
     )
-    return _HEAD.format(**record) + _solver_table(solver) + "\n" + tail
+    history = "; then ".join(
+        f"{s['examples']:,} examples in {s['steps']:,} steps of AdamW, {s['batch']} new ones each "
+        f"(peak learning rate {s['learning_rate']:g}, seed {s['seed']}"
+        + (f", {s['note']})" if s.get("note") else ")")
+        for s in record["history"]
+    )
+    return _HEAD.format(**{**record, "history": history}) + _solver_table(solver) + "\n" + tail

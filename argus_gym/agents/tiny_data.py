@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = [
     "CHAT_TEMPLATE",
     "EOS",
+    "LENGTHS",
     "LONGEST",
     "PAD",
     "SEP",
@@ -62,7 +63,8 @@ CHAT_TEMPLATE = (
 LONGEST = 6
 """Most steps of a problem it is trained on: as many as the environment's own pools have."""
 
-_LENGTHS = np.array([7, 7, 6, 5, 4, 3]) / 32
+LENGTHS = np.array([7, 7, 6, 5, 4, 3]) / 32
+"""How often a problem it is trained on has 1 to 6 steps."""
 
 _PIECES = r"#### |\n| [*+=/×÷-] |[0-9]| ?[A-Za-z]+| ?[^\sA-Za-z0-9]|\s"
 
@@ -172,7 +174,7 @@ def draw_problem(
         held: Whether it is to be a held-out one.
     """
     family = family or FAMILIES[rng.integers(len(FAMILIES))]
-    steps = steps or 1 + int(rng.choice(LONGEST, p=_LENGTHS))
+    steps = steps or 1 + int(rng.choice(LONGEST, p=LENGTHS))
     while True:
         problem = generate(family, steps, rng)
         if held_out(problem) == held:

@@ -8,7 +8,7 @@ import numpy as np
 
 from argus_gym import consensus, premise
 from argus_gym.agents.prompts import Messages, solver_messages
-from argus_gym.agents.tiny_data import LONGEST, Request, draw_problem, draw_request
+from argus_gym.agents.tiny_data import LENGTHS, LONGEST, Request, draw_problem, draw_request
 from argus_gym.intervals import pass_at_k, wilson
 from argus_gym.problems import FAMILIES, Problem, read
 
@@ -103,6 +103,20 @@ def _rates(right: np.ndarray) -> dict[str, Any]:
     }
 
 
+def _as_drawn(problems: Sequence[Problem], right: np.ndarray) -> dict[str, Any]:
+    """Return the rates with lengths weighted as training draws them; 95 % normal intervals."""
+    steps = np.array([len(p.steps) for p in problems])
+    found: dict[str, Any] = {"problems": len(problems)}
+    for name, k in (("pass_at_1", 1), ("pass_at_16", K)):
+        rates = pass_at_k(K, right, k)
+        parts = [rates[steps == s] for s in range(1, LONGEST + 1)]
+        mean = float(sum(w * part.mean() for w, part in zip(LENGTHS, parts)))
+        spread = [w * w * part.var(ddof=1) / len(part) for w, part in zip(LENGTHS, parts)]
+        half = 1.96 * math.sqrt(sum(spread))
+        found |= {name: mean, f"{name}_interval": [max(mean - half, 0.0), min(mean + half, 1.0)]}
+    return found
+
+
 def _by(
     problems: Sequence[Problem], right: np.ndarray, key: Callable[[Problem], Any]
 ) -> dict[str, Any]:
@@ -120,6 +134,7 @@ def _solver(problems: Sequence[Problem], chains: Sequence[Sequence[str]]) -> dic
         len(text.splitlines()) == len(p.steps) + 1 for p, cs in zip(problems, chains) for text in cs
     ]
     return {
+        "as_drawn": _as_drawn(problems, right),
         "all": _rates(right),
         "by_family": _by(problems, right, lambda p: p.family),
         "by_steps": _by(problems, right, lambda p: len(p.steps)),

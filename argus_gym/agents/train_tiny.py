@@ -154,10 +154,6 @@ def _facts(options: argparse.Namespace, model: "PreTrainedModel") -> dict[str, A
     cuda = model.device.type == "cuda"
     return {
         "parameters": sum(p.numel() for p in model.parameters()),
-        "seed": options.seed,
-        "batch": options.batch,
-        "learning_rate": options.lr,
-        "planned_steps": options.steps,
         "precision": "bfloat16 autocast" if cuda or options.bf16 else "float32",
         "weights": options.precision,
         "device": torch.cuda.get_device_name() if cuda else "CPU",
@@ -179,13 +175,16 @@ def train(options: argparse.Namespace) -> None:
         torch.set_num_threads(options.threads)
     tokenizer = build_tokenizer()
     model = build_model(options.width, options.layers, options.inner, options.seed)
+    earlier: list[dict[str, Any]] = []
     if options.init is not None:
         model.load_state_dict(type(model).from_pretrained(options.init).state_dict())
+        earlier = json.loads((options.init / "evaluation.json").read_text("utf-8"))["history"]
     model = model.to(device)
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=0.0, betas=(0.9, 0.98), weight_decay=0.01, fused=cuda
     )
     facts = _facts(options, model)
+    told = {"batch": options.batch, "learning_rate": options.lr, "seed": options.seed}
     print(json.dumps(facts), flush=True)
     targets = sorted(options.save_when)
     waits_for_targets = bool(targets)
@@ -221,7 +220,8 @@ def train(options: argparse.Namespace) -> None:
                 last = last or not targets
         if due:
             result = evaluate(model, tokenizer, options.per_cell, options.proposals, options.seed)
-            done = {"steps": step, "examples": step * options.batch, "loss": mean}
+            stage = {"steps": step, "examples": step * options.batch, **told}
+            done = {"history": [*earlier, stage], "loss": mean}
             path = options.out / f"step_{step}.tar"
             _save(model, tokenizer, {**facts, **done, **result}, options.precision, path)
             scores, read = result["solver"]["all"], result["proposer"]["readable"]
