@@ -32,9 +32,13 @@ __all__ = ["ArgusClient", "AsyncArgusClient", "ServiceError", "SessionState"]
 class ArgusClient(gym.Env[dict[str, Any], Any]):
     """``ArgusSelfImprove-v0`` on a server, as if it were here.
 
-    Observations, actions and ``info`` are those of the environment itself. Two things differ. A
+    Observations, actions and ``info`` are those of the environment itself. Three things differ. A
     ``Proposal`` is sent as its text, and the server checks the premise itself. Characters that
-    UTF-8 cannot carry (lone surrogates) arrive as question marks.
+    UTF-8 cannot carry (lone surrogates) arrive as question marks. A message larger than the server
+    takes is refused here.
+
+    A request that gets no answer in time raises ``TimeoutError`` and ends the session: connect
+    again, and resume the run where the server keeps runs.
 
     Args:
         url: Where the server is, ``http://host:port``.
@@ -126,7 +130,11 @@ class ArgusClient(gym.Env[dict[str, Any], Any]):
             # A server that closed the connection may have left a message that says why.
             with suppress(ConnectionClosed):
                 self._socket.send(text, text=True)
-            reply = self._socket.recv(self._timeout)
+            try:
+                reply = self._socket.recv(self._timeout)
+            except BaseException:
+                self.close()  # An answer that comes late would be taken for the next one's.
+                raise
         return unpack(reply)
 
 
@@ -215,8 +223,12 @@ class AsyncArgusClient:
         with _Told():
             with suppress(ConnectionClosed):
                 await self._socket.send(text, text=True)
-            async with asyncio.timeout(self._timeout):
-                reply = await self._socket.recv()
+            try:
+                async with asyncio.timeout(self._timeout):
+                    reply = await self._socket.recv()
+            except BaseException:
+                await self._open.aclose()  # As in ArgusClient.
+                raise
         return unpack(reply)
 
 

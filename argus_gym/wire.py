@@ -25,6 +25,7 @@ from argus_gym.spaces import read_action
 from argus_gym.wrappers.attribution import Cause
 
 __all__ = [
+    "MAX_MESSAGE",
     "ServiceError",
     "SessionState",
     "pack",
@@ -38,6 +39,9 @@ __all__ = [
 
 Result = tuple[dict[str, Any], float, bool, bool, dict[str, Any]]
 MAX_MESSAGE = 8 * 2**20
+"""Bytes of a request: 64 chains of 16,384 characters fit, escaped as JSON may be."""
+NO_RUN = ("reset first", "reset to start another")
+"""How the server's refusals end where there is no run to act on."""
 INFO = {
     "premise": Premise,
     "scored": ProblemRecord,
@@ -169,7 +173,7 @@ def unpack(reply: str | bytes) -> dict[str, Any]:
     message = json.loads(reply)
     data: dict[str, Any] = message["data"]
     if message["type"] == "error":
-        if data["status"] == 409 and "reset" in data["message"]:
+        if data["status"] == 409 and data["message"].endswith(NO_RUN):
             raise gym.error.ResetNeeded(data["message"])
         raise ServiceError(data["message"], data["code"], data["status"])
     return data
@@ -196,6 +200,8 @@ def result(data: dict[str, Any]) -> Result:
 def _entry(name: str, data: Any) -> Any:
     if name == "warning":
         return {**data, "value": decode(float, data["value"])}
+    if name == "retest" and "problems" in data:
+        return {**data, "problems": tuple(data["problems"])}
     return decode(INFO[name], data) if name in INFO else data
 
 

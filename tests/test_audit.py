@@ -5,10 +5,11 @@ import json
 import math
 import subprocess
 import sys
+from contextlib import suppress
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -17,6 +18,7 @@ from argus_gym.audit.checks import CHECKS
 from argus_gym.audit.report import as_data, report
 from argus_gym.audit.series import Series
 from argus_gym.benchmarks.audit import half_loss, simulated_log
+from argus_gym.cli import main
 from argus_gym.run_data import InputError
 
 
@@ -237,13 +239,17 @@ def test_a_stricter_factor_never_fires_earlier(values, factor):
     assert strict is None or (loose is not None and loose.at <= strict.at)
 
 
+@example(400, [1])
 @given(st.integers(2, 400), st.lists(st.integers(0, 10**6), min_size=1, max_size=8))
 def test_the_number_of_items_divides_out_the_rates(n, counts):
     rates = [c % (n + 1) / n for c in counts]
     found = change.items(rates)
     assert found == [change.items(rates[: i + 1])[-1] for i in range(len(rates))]
     assert found == sorted(found) and 0 < found[-1] <= n
-    assert all(abs(r * found[-1] - round(r * found[-1])) < 1e-6 for r in rates)
+    shown = max(len(f"{rate:.12f}".rstrip("0").partition(".")[2]) for rate in rates)
+    # A rate of four to eight decimals may have been rounded.
+    off = 0.5 * 10.0**-shown if 4 <= shown < 9 else 0.0
+    assert all(abs(r - round(r * found[-1]) / found[-1]) < off + 1e-8 for r in rates)
 
 
 def test_rates_of_no_small_number_of_items_are_left_to_the_other_test():
@@ -325,3 +331,32 @@ def test_foreign_names_cannot_style_the_report(tmp_path):
     text = console.export_text()
     assert "[bold red]x[/]" in text and "\u001b" not in text
     assert json.loads(json.dumps(as_data([one])))[0]["signals"][0]["kind"] == "reward"
+
+
+def test_no_name_in_a_log_steers_the_terminal(tmp_path, capsys):
+    evil = "\x1b[31m\x9b2J\x07"
+    runs = ",".join(f"{run}{evil} - train/reward" for run in "ab")
+    heads = {"runs": f"Step,{runs}", "few": f"step,reward,kl {evil}", "none": f"step,a{evil},b"}
+    for name, head in heads.items():
+        rows = (f"{i},{i % 7},{i % 7 if i < 9 else ''}" for i in range(60))
+        path = tmp_path / f"{name}.csv"
+        path.write_text("\n".join([head, *rows]), "utf-8")
+        with suppress(SystemExit):
+            main(["audit", str(path)])
+        out, err = capsys.readouterr()
+        assert (out == "") == (name == "none")
+        assert (out + err).replace("\n", "").isprintable()
+
+
+def test_a_short_run_does_not_hide_the_others(tmp_path):
+    head = "Step,long - train/reward,short - train/reward,empty - note"
+    rows = (f"{i},{i % 7},{i if i < 9 else ''},x" for i in range(60))
+    path = tmp_path / "runs.csv"
+    path.write_text("\n".join([head, *rows]))
+    (one,) = audit(path)
+    assert one.name.endswith("[long]") and not one.fired
+    left = [reason for reason in one.ignored if "left out" in reason]
+    assert "[empty] holds no signal" in left[0] and "[short] is too short" in left[1]
+    path.write_text("\n".join([head, "1,2,3,x"]))
+    with pytest.raises(InputError, match="is too short"):
+        audit(path)

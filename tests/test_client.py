@@ -3,10 +3,13 @@
 import asyncio
 import contextlib
 import io
+import json
 import re
 import socket
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import gymnasium as gym
@@ -177,6 +180,74 @@ def test_a_server_that_goes_is_said():
     with pytest.raises(ServiceError, match="connection"):
         env.step("Ann has 3 pens.")
     env.close()
+
+
+@contextlib.contextmanager
+def slow():
+    """Serve answers that come late, each with the number of its question."""
+    from websockets.sync.server import serve
+
+    def answer(connection):
+        for number, _ in enumerate(connection):
+            time.sleep(0.4)
+            connection.send(json.dumps({"type": "cleared", "data": {"pairs": number}}))
+
+    with serve(answer, "127.0.0.1", 0) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.socket.getsockname()[1]}"
+        server.shutdown()
+
+
+def test_an_answer_that_comes_late_is_nobodys():
+    with slow() as url:
+        env = ArgusClient(url, timeout=5.0)
+        assert env.clear_buffer() == 0
+        env.close()
+        env = ArgusClient(url, timeout=0.2)
+        with pytest.raises(TimeoutError):
+            env.clear_buffer()
+        with pytest.raises(ServiceError, match="connection"):
+            env.clear_buffer()
+
+
+def test_an_answer_that_comes_late_is_nobodys_in_asyncio_either():
+    async def asked(url):
+        async with AsyncArgusClient(url, timeout=0.2) as env:
+            with pytest.raises(TimeoutError):
+                await env.clear_buffer()
+            with pytest.raises(ServiceError, match="connection"):
+                await env.clear_buffer()
+
+    with slow() as url:
+        asyncio.run(asked(url))
+
+
+def test_a_block_of_retests_names_its_problems_as_the_environment_does(env):
+    agent, blocks = SimulatedAgent(0), []
+    obs, info = env.reset(seed=0)
+    while "round" not in info:
+        if "problems" in info.get("retest", ()):
+            blocks.append(info["retest"])
+        if obs["phase"] == Phase.PROPOSE:
+            action = agent.propose(obs, info)
+        elif obs["phase"] == Phase.LEARN:
+            action = agent.learn(info["training_pairs"])
+        else:
+            action = agent.solve(obs["problem"], int(obs["request"][0]))
+        obs, _, _, _, info = env.step(action)
+    assert len(blocks) >= 2
+    assert all(type(b["problems"]) is tuple and len(b["problems"]) == b["items"] for b in blocks)
+
+
+def test_only_a_session_without_a_run_asks_for_a_reset(tmp_path):
+    with running(runs=tmp_path) as url:
+        for _ in range(2):
+            env = ArgusClient(url, **SMALL, stack="no-metacognition")
+            with contextlib.ExitStack() as stack:
+                stack.callback(env.close)
+                if (tmp_path / "reset").exists():
+                    stack.enter_context(pytest.raises(ServiceError, match="already"))
+                env.reset(seed=0, options={"episode_id": "reset"})
 
 
 def test_the_async_client_does_the_same(url):

@@ -274,6 +274,17 @@ def test_bad_input_is_refused_with_a_reason_and_touches_nothing(http):
     assert state() == before
 
 
+def test_a_reason_says_what_to_mend(http):
+    malformed = http.post("/step", content='{"session_id": ')
+    assert malformed.status_code == 422 and "content-type" in malformed.json()["detail"]
+    headers = {"content-type": "application/json"}
+    malformed = http.post("/step", content='{"session_id": ', headers=headers)
+    assert malformed.status_code == 400 and "column 15" in malformed.json()["detail"]
+    reply = http.post("/reset", json={"seed": 0, **SMALL}).json()
+    unfit = {"session_id": reply["session_id"], "action": {"report": {}}}
+    assert http.post("/step", json=unfit).text.startswith('{"detail":')
+
+
 @pytest.mark.parametrize(
     ("action", "status"),
     [
@@ -592,7 +603,73 @@ def test_a_run_before_its_first_round_resumes_and_names_are_taken_once(tmp_path)
         assert str(tmp_path) not in broken.json()["detail"]
 
 
+def test_a_run_that_cannot_be_kept_says_so_and_goes_on_from_its_folder(tmp_path):
+    with running(runs=tmp_path) as url, httpx.Client(base_url=url, trust_env=False) as http:
+        agent, here = SimulatedAgent(0), {"episode_id": "run"}
+        replies = [
+            r for _, r in play(http, agent, lambda r: r["observation"]["phase"] == 3, **here)
+        ]
+        learn = {"session_id": replies[-1]["session_id"], "action": {"report": {}}}
+        checkpoints, away = tmp_path / "run" / "checkpoints", tmp_path / "away"
+        checkpoints.rename(away)
+        checkpoints.write_text("in the way")
+        response = http.post("/step", json=learn)
+        while response.status_code == 200:
+            obs = response.json()["observation"]
+            action = step_message(agent.solve(obs["problem"], int(obs["request"][0])))["data"]
+            response = http.post("/step", json={**learn, "action": action})
+        told = response.json()["detail"]
+        assert response.status_code == 503 and "cannot be kept" in told
+        assert str(tmp_path) not in told
+        assert http.post("/step", json=learn).status_code == 409
+        checkpoints.unlink()
+        away.rename(checkpoints)
+        resumed = http.post("/reset", json={**here, "resume": True}).json()
+        assert resumed["observation"] == replies[0]["observation"]
+        assert load_run(tmp_path / "run").rounds == ()
+
+
+def test_runs_that_cannot_be_kept_are_refused_with_a_reason(tmp_path):
+    with (
+        running(runs=tmp_path / "runs") as url,
+        httpx.Client(base_url=url, trust_env=False) as http,
+    ):
+        (tmp_path / "runs").rmdir()
+        (tmp_path / "runs").write_text("in the way")
+        refused = http.post("/reset", json=SMALL)
+        assert refused.status_code == 503 and "cannot be kept" in refused.json()["detail"]
+        assert str(tmp_path) not in refused.json()["detail"]
+        assert http.get("/healthz").json()["sessions"] == 0
+
+
 # The command
+
+
+@pytest.mark.parametrize(
+    ("host", "token", "warned"),
+    [("0.0.0.0", None, True), ("0.0.0.0", "secret", False), ("127.0.0.1", None, False)],
+)
+def test_an_open_door_is_told(caplog, host, token, warned):
+    from argus_gym.server.app import main as serve
+
+    class Listening(Exception):
+        pass
+
+    def started(url):
+        raise Listening
+
+    with pytest.raises(Listening):
+        serve(host, 0, started, token=token)
+    assert ("give it a token" in caplog.text) is warned
+
+
+def test_a_place_for_runs_that_is_none_is_one_line_and_exit_2(tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SystemExit) as stop:
+        main(["serve", "--runs", str(tmp_path / "file")])
+    assert stop.value.code == 2
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1 and "cannot make the folder" in err
 
 
 @pytest.mark.parametrize(

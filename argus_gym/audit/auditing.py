@@ -1,7 +1,7 @@
 """The audit itself: a log in, a report out."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -120,6 +120,8 @@ def audit(
 ) -> list[Audit]:
     """Audit one log file; a W&B export of several runs gives one report a run.
 
+    Of several runs, those that cannot be used are left out and noted with the others.
+
     Args:
         path: The file or folder (see :func:`argus_gym.audit.readers.read`).
         mapping: The signal by column, for names that are not recognised.
@@ -129,7 +131,16 @@ def audit(
         InputError: If the file cannot be read, holds no signal, or is too short for every check.
         ValueError: If ``items`` is below 1.
     """
-    return [audit_log(log, items) for log in read(Path(path), mapping)]
+    done, left = [], {}
+    for log in read(Path(path), mapping):
+        try:
+            done.append(audit_log(log, items))
+        except InputError as error:
+            left[f"run left out: {error}"] = 1
+            why = error
+    if not done:
+        raise why
+    return [replace(one, ignored={**one.ignored, **left}) for one in done]
 
 
 def audit_log(log: Log, items: int | None = None) -> Audit:
@@ -155,7 +166,7 @@ def audit_log(log: Log, items: int | None = None) -> Audit:
     ):
         raise InputError(
             f"{log.name} is too short to say anything: {log.rows} rows; expected at least "
-            "2 held-out scores or 40 rows of a training signal"
+            "2 held-out scores, or 40 rows of a training signal that changes"
         )
     known = [t.steps for group in tracks.values() for t in group if len(t.steps)]
     ends = (min(float(s[0]) for s in known), max(float(s[-1]) for s in known)) if known else None

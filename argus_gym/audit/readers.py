@@ -4,7 +4,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from argus_gym.audit.series import Series
 from argus_gym.audit.signals import KINDS, MANY, STEPS, recognise
 from argus_gym.run_data import InputError
 
-__all__ = ["Log", "read"]
+__all__ = ["Log", "one_line", "read"]
 
 MAX_SERIES = 64
 MAX_STEP = 2.0**53
@@ -53,6 +53,8 @@ class Log:
 def read(path: Path, mapping: Mapping[str, str] | None = None) -> list[Log]:
     """Read a log; a W&B export of several runs gives one log a run.
 
+    Of several runs, those that hold no signal are left out and noted with the others.
+
     Args:
         path: A ``trainer_state.json``, JSON-lines, JSON or CSV file, any of them with ``.gz``, a
             TensorBoard event file, or a folder of those.
@@ -86,12 +88,21 @@ def read(path: Path, mapping: Mapping[str, str] | None = None) -> list[Log]:
     readers = {}
     for run, columns in runs.items():
         part = [{columns[c]: v for c, v in row.items() if c in columns} for row in first]
-        name = str(path) if len(runs) == 1 else f"{path} [{run}]"
+        name = str(path) if len(runs) == 1 else f"{path} [{one_line(run)}]"
         readers[run] = _Reader(name, part, mapping, ignored)
     for row in everything:
         for run, columns in runs.items():
             readers[run].add({columns[c]: v for c, v in row.items() if c in columns})
-    return [reader.log("W&B CSV") for reader in readers.values()]
+    logs = []
+    for reader in readers.values():
+        try:
+            logs.append(reader.log("W&B CSV"))
+        except InputError as error:
+            ignored[f"run left out: {error}"] = 1
+            why = error
+    if not logs:
+        raise why
+    return [replace(log, ignored=dict(ignored)) for log in logs]
 
 
 def _wandb_runs(row: Row) -> dict[str, dict[str, str]]:
@@ -209,9 +220,15 @@ def _number(cell: Any) -> float | None:
         return None
 
 
+def one_line(text: str, longest: int = 160) -> str:
+    """Return foreign text without control characters, shortened."""
+    plain = "".join(c if c.isprintable() else " " for c in text)
+    return plain if len(plain) <= longest else f"{plain[:longest]}..."
+
+
 def _list(columns: Iterable[str]) -> str:
     """Return some columns on one line, whatever their names hold."""
-    return ", ".join(" ".join(c.split())[:40] for c in sorted(columns)[:12])
+    return ", ".join(one_line(c, 40) for c in sorted(columns)[:12])
 
 
 def _counts(ignored: Mapping[str, int]) -> str:

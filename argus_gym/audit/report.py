@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from argus_gym.audit.auditing import Audit, Outcome, Signal
+from argus_gym.audit.readers import one_line
 from argus_gym.audit.signals import KINDS
 from argus_gym.records import encode
 
@@ -45,7 +46,7 @@ def report(one: Audit) -> "Group":
 
     fired = one.fired
     parts: list[Any] = [
-        Text.assemble((one.name, "bold"), f"   {_source(one)}"),
+        Text.assemble((one_line(one.name), "bold"), f"   {one_line(_source(one))}"),
         Text(_verdict(fired), style="bold red" if fired else "bold green"),
         _checks(one),
         _signals(one),
@@ -60,7 +61,7 @@ def report(one: Audit) -> "Group":
     if one.unused:
         more = ", ..." if len(one.unused) > SHOWN else ""
         notes.append(f"not read: {', '.join(one.unused[:SHOWN])}{more}")
-    parts += [Text(_one_line(note), style="dim") for note in notes]
+    parts += [Text(one_line(note), style="dim") for note in notes]
     parts += [Text("To say more:"), *(Text(f"- {text}") for text in one.more), Text("")]
     return Group(*parts)
 
@@ -93,7 +94,7 @@ def _checks(one: Audit) -> "Table":
         alarm = outcome.alarm
         if alarm is not None:
             words = Text(f"fired at {alarm.step:g}", style="bold red")
-            evidence = f"{_one_line(alarm.column)}: {_one_line(alarm.sentence)}"
+            evidence = f"{one_line(alarm.column)}: {one_line(alarm.sentence)}"
             table.add_row(outcome.check, words, LIES.get(alarm.lie, ""), Text(evidence))
         elif outcome.status == "quiet":
             table.add_row(
@@ -101,12 +102,14 @@ def _checks(one: Audit) -> "Table":
             )
         else:
             words = Text("not run", style="dim")
-            table.add_row(outcome.check, words, "", Text(f"needs {outcome.needs}", style="dim"))
+            table.add_row(
+                outcome.check, words, "", Text(f"needs {one_line(outcome.needs)}", style="dim")
+            )
     return table
 
 
 def _names(columns: Sequence[str]) -> str:
-    shown = ", ".join(_one_line(c) for c in columns[:4])
+    shown = ", ".join(one_line(c) for c in columns[:4])
     return f"read {shown}{', ...' if len(columns) > 4 else ''}"
 
 
@@ -123,7 +126,7 @@ def _signals(one: Audit) -> "Table":
     for signal in one.signals[:SHOWN]:
         table.add_row(
             signal.kind,
-            Text(_one_line(signal.column)),
+            Text(one_line(signal.column)),
             _count(signal),
             *(f"{v:.4g}" for v in (signal.first, signal.last)),
             _course(signal.values),
@@ -149,9 +152,3 @@ def _course(values: Sequence[float]) -> str:
     reach = (high / 2 - low / 2) or 1.0
     levels = [(v / 2 - low / 2) / reach if high > low else 0.5 for v in values]
     return "".join(MARKS[min(int(len(MARKS) * level), len(MARKS) - 1)] for level in levels)
-
-
-def _one_line(text: str, longest: int = 160) -> str:
-    """Return foreign text without control characters, shortened."""
-    plain = "".join(c if c.isprintable() else " " for c in text)
-    return plain if len(plain) <= longest else f"{plain[:longest]}..."

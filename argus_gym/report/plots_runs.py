@@ -4,6 +4,8 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from argus_gym.comparison import defensive_events
 from argus_gym.report.markup import label
 from argus_gym.report.measures import Estimate, changes, fingerprint
@@ -129,17 +131,20 @@ def plot_fingerprint(ax: "Axes", runs: Sequence[ReportRun]) -> None:
             ys.append(row + shift)
             ax.plot([low, high], [row + shift] * 2, color=look(index)["color"], linewidth=2)
             if len(runs) <= 3:
-                text = format(value, axis.form)
-                ax.text(
-                    x,
-                    row + shift - 0.13,
-                    text,
-                    ha="center",
-                    va="bottom",
+                # Beside the mark and its interval, so that it hides no other run's.
+                left, right = np.nanmin([x, low]), np.nanmax([x, high])
+                way = 1 if right <= 0.85 else -1
+                ax.annotate(
+                    format(value, axis.form),
+                    (right if way > 0 else left, row + shift),
+                    (6 * way, 0),
+                    textcoords="offset points",
+                    ha="left" if way > 0 else "right",
+                    va="center",
                     fontsize=7,
                     color=INK,
-                    bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5},
-                    zorder=4,
+                    bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.3},
+                    zorder=1,
                 )
         ax.plot(xs, ys, linewidth=0.7, linestyle=":", color=look(index)["color"])
         ax.plot(xs, ys, linestyle="", markersize=6, label=title(run), **look(index))

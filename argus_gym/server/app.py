@@ -2,8 +2,9 @@
 
 import asyncio
 import contextlib
+import logging
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,14 +17,18 @@ from pydantic_core import to_json
 from starlette.exceptions import HTTPException
 from starlette.routing import Route
 
+from argus_gym.run_data import InputError
 from argus_gym.server.contract import refused, router
 from argus_gym.server.environment import ArgusEnvironment, Refused
-from argus_gym.server.guard import LOOPBACK, MAX_BODY, OPEN, Guard, patient
+from argus_gym.server.guard import LOOPBACK, OPEN, Guard, patient
 from argus_gym.server.page_routes import PAGE_PATHS, Page, routes
 from argus_gym.server.sessions import Sessions
 from argus_gym.server.websocket import talk
+from argus_gym.wire import MAX_MESSAGE
 
 __all__ = ["PAGE", "create_app", "main", "server"]
+
+log = logging.getLogger(__name__)
 
 PAGE = Path(__file__).parent / "page"
 """Static files of the page at ``/``."""
@@ -56,7 +61,13 @@ def create_app(
 
     Raises:
         ValueError: If an argument is out of range.
+        InputError: If ``runs`` is no folder and cannot be made one.
     """
+    if runs is not None:
+        try:
+            runs.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(f"cannot make the folder {runs}: {error.strerror}") from error
     seeds = None if seed is None else _seeds(seed)
     store = Sessions(partial(ArgusEnvironment, runs, seeds), sessions, idle)
 
@@ -87,6 +98,7 @@ def create_app(
     app.add_exception_handler(Refused, refused)
     app.add_exception_handler(RequestValidationError, _malformed)
     app.add_exception_handler(HTTPException, _plain)
+    app.add_exception_handler(Exception, _failed)
     app.add_middleware(Guard, token=token, hosts=hosts, open_paths=OPEN | PAGE_PATHS)
     mount_page(app)
     return app
@@ -118,7 +130,7 @@ def server(
         app,
         http=patient(patience, app.state.sessions.capacity + SPARE),
         ws="websockets-sansio",
-        ws_max_size=MAX_BODY,
+        ws_max_size=MAX_MESSAGE,
         ws_ping_interval=30.0,
         ws_ping_timeout=60.0,
         ws_per_message_deflate=False,
@@ -155,6 +167,8 @@ def main(
         **options: As for :func:`create_app`.
     """
     hosts = LOOPBACK if host in LOOPBACK else None
+    if hosts is None and options.get("token") is None:
+        log.warning("whoever reaches %s may use the server: give it a token", host)
     serving, listener = server(create_app(hosts=hosts, **options), host=host, port=port)
     with listener:
         bound = listener.getsockname()[1]
@@ -174,17 +188,28 @@ async def _malformed(request: Request, error: Exception) -> Response:
     """Answer a body or query that is not what the route takes, without repeating it."""
     assert isinstance(error, RequestValidationError)
     found = error.errors()
-    broken = any(e["type"] == "json_invalid" for e in found)
+    broken = [e["ctx"]["error"] for e in found if e["type"] == "json_invalid"]
+    if broken:
+        return _told(400, f"malformed JSON: {broken[0]}")
     told = [f"{'.'.join(map(str, e['loc'][:6]))}: {e['msg']}" for e in found[:3]]
     more = f" (and {len(found) - 3} more)" if len(found) > 3 else ""
-    content = to_json({"detail": "; ".join(told)[:600] + more})
-    return Response(content, 400 if broken else 422, media_type="application/json")
+    if request.method == "POST" and "json" not in request.headers.get("content-type", ""):
+        more += "; send it with content-type: application/json"
+    return _told(422, "; ".join(told)[:600] + more)
 
 
 async def _plain(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    content = to_json({"detail": str(error.detail)})
-    return Response(content, error.status_code, error.headers, "application/json")
+    return _told(error.status_code, str(error.detail), error.headers)
+
+
+async def _failed(request: Request, error: Exception) -> Response:
+    """Answer what should not happen; the server writes the error itself to its log."""
+    return _told(500, "internal error, see the server's log")
+
+
+def _told(status: int, why: str, headers: Mapping[str, str] | None = None) -> Response:
+    return Response(to_json({"detail": why}), status, headers, "application/json")
 
 
 def __getattr__(name: str) -> Any:

@@ -200,7 +200,7 @@ def router(sessions: Sessions) -> APIRouter:
         sessions.steps += 1
         reply = result(session, observation)
         invalid = observation.info.get("invalid")
-        return _reply(reply) if invalid is None else _reply({**reply, "detail": invalid}, status)
+        return _reply(reply) if invalid is None else _reply({"detail": invalid, **reply}, status)
 
     @api.get("/state", response_model=ArgusState, responses=_problems(404))
     async def state(session_id: Named) -> Response:

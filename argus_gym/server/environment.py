@@ -104,7 +104,10 @@ class ArgusEnvironment(Environment[ArgusAction, ArgusObservation, ArgusState]):
             if path.exists():
                 raise Refused(409, f"there is a run {episode} already: resume it")
             config = settings(episode, seed, options.stack, options.arguments(), env)
-            kept = KeptRun(path, env, config)
+            try:
+                kept = KeptRun(path, env, config)
+            except (InputError, OSError) as error:
+                raise Refused(503, f"the run cannot be kept: {_told(error, path)}") from error
         return self._begin(env, kept, episode, seed, options.stack, obs, info)
 
     def _resume(self, episode: str) -> ArgusObservation:
@@ -120,13 +123,15 @@ class ArgusEnvironment(Environment[ArgusAction, ArgusObservation, ArgusState]):
             )
             env, obs, info = _made(options, config["seed"])
             kept = KeptRun(path, env)
-            if kept.finished:
+            try:
+                if kept.finished:
+                    raise Refused(409, f"the run {episode} is finished")
+                obs, info = kept.load()
+            except BaseException:
                 kept.close()
-                raise Refused(409, f"the run {episode} is finished")
-            obs, info = kept.load()
-        except (InputError, KeyError, ValidationError) as error:
-            text = str(error).replace(str(path), episode).splitlines()[0]
-            raise Refused(409, f"the run {episode} cannot go on: {text}") from error
+                raise
+        except (InputError, KeyError, OSError, ValidationError) as error:
+            raise Refused(409, f"the run {episode} cannot go on: {_told(error, path)}") from error
         return self._begin(env, kept, episode, config["seed"], config["stack"], obs, info)
 
     def _begin(
@@ -158,7 +163,8 @@ class ArgusEnvironment(Environment[ArgusAction, ArgusObservation, ArgusState]):
         """Take one action; one that does not fit is told in ``info["invalid"]``.
 
         Raises:
-            Refused: If there is no run, or it is over.
+            Refused: If there is no run, it is over, or its folder cannot be written; the session
+                then has no run, and the folder is as the last checkpoint left it.
         """
         env = self._running()
         obs, reward, terminated, truncated, info = env.step(value(action))
@@ -166,11 +172,17 @@ class ArgusEnvironment(Environment[ArgusAction, ArgusObservation, ArgusState]):
         self._state.terminated, self._state.truncated = terminated, truncated
         self._now = {**info, **obs}
         if self._kept is not None:
-            if "round" in info:
-                self._kept.keep(info["round"])
-            if terminated or truncated:
-                self._kept.finish(terminated)
-                self._kept = None
+            try:
+                if "round" in info:
+                    self._kept.keep(info["round"])
+                if terminated or truncated:
+                    self._kept.finish(terminated)
+                    self._kept = None
+            except OSError as error:
+                self.close()
+                episode = self._state.episode_id
+                why = f"the run {episode} cannot be kept: {error.strerror}; resume it"
+                raise Refused(503, why) from error
         return observation(obs, info, float(reward), terminated, truncated)
 
     @property
@@ -255,6 +267,11 @@ class ArgusEnvironment(Environment[ArgusAction, ArgusObservation, ArgusState]):
         if self._state.terminated or self._state.truncated:
             raise Refused(409, "the run is over: reset to start another")
         return self._env
+
+
+def _told(error: Exception, path: Path) -> str:
+    """Return an error on a run folder in one line, without the folder's place."""
+    return str(error).replace(str(path), path.name).splitlines()[0]
 
 
 def _made(

@@ -10,14 +10,14 @@ import h11
 from pydantic_core import to_json
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-__all__ = ["LOOPBACK", "MAX_BODY", "Guard", "patient"]
+from argus_gym.wire import MAX_MESSAGE
+
+__all__ = ["LOOPBACK", "Guard", "patient"]
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
-MAX_BODY = 8 * 2**20
-"""Bytes of a request: 64 chains of 16,384 characters fit, escaped as JSON may be."""
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 OPEN = frozenset({"/healthz", "/health"})
 """Paths that need no token."""
@@ -44,7 +44,7 @@ class Guard:
         token: str | None = None,
         hosts: frozenset[str] | None = None,
         open_paths: frozenset[str] = OPEN,
-        max_body: int = MAX_BODY,
+        max_body: int = MAX_MESSAGE,
     ) -> None:
         self._app, self._hosts = app, hosts
         self._token = None if token is None else f"Bearer {token}".encode()

@@ -65,7 +65,11 @@ class KeptRun:
         self._folder = self._open.enter_context(opened)
         self._written = 0
         if config is not None:
-            self.keep()
+            try:
+                self.keep()
+            except BaseException:
+                self.close()
+                raise
 
     @property
     def finished(self) -> bool:

@@ -9,7 +9,11 @@ const make = (tag, content = "", set = {}) => {
   return node;
 };
 const num = (value, digits = 2) => (typeof value === "number" ? value.toFixed(digits) : "–");
-const signed = (value) => (typeof value === "number" ? (value > 0 ? "+" : "") + value.toFixed(2) : "–");
+const signed = (value) => {
+  if (typeof value !== "number") return "–";
+  const shown = Number(value.toFixed(2)) || 0; // No minus before zero.
+  return (shown > 0 ? "+" : "") + shown.toFixed(2);
+};
 const count = (value) => (typeof value === "number" ? String(value) : "–");
 const many = (n, thing) => `${n} ${thing}${n === 1 ? "" : "s"}`;
 
@@ -80,7 +84,7 @@ function apply(s, frame) {
   } else if (kind === "detectors") {
     s.reports = frame.reports;
     const fired = frame.reports.filter((r) => r.fired);
-    out = fired.length ? `fired: ${fired.map((r) => `${r.lie} ${r.name}`).join(", ")}` : "none fired";
+    out = fired.length ? `fired: ${fired.map((r) => `${r.lie} ${r.name.replaceAll("_", " ")}`).join(", ")}` : "none fired";
   } else if (kind === "round") {
     s.rounds.push(frame);
     s.round = frame.round;
@@ -121,6 +125,7 @@ function render() {
   renderRounds(s, figures);
   renderTotals(s, figures);
   text($("at-shown"), s.round === null ? "–" : String(s.round));
+  $("at").setAttribute("aria-valuetext", s.round === null ? "start" : `end of round ${s.round}`);
   if (!$("at").disabled) $("at").value = s.rounds.length;
 }
 
@@ -373,6 +378,7 @@ function rewind(to) {
   shown = fresh(detectors);
   next = 0;
   while (next < frames.length && shown.rounds.length < to) apply(shown, frames[next++]);
+  text($("status"), ""); // What it said was of another place in the run.
   render();
   buttons();
 }
@@ -385,6 +391,7 @@ function choose() {
   $("live-fields").hidden = !isLive();
   $("jump").hidden = isLive();
   list("settings", []);
+  text($("status"), "Nothing has run yet.");
   render();
   buttons();
 }
