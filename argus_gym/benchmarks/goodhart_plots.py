@@ -54,7 +54,7 @@ def _curves(rows: list[Any]) -> "Figure":
             "uniform",
             color=GREY,
             ha="right",
-            va="bottom",
+            va="top",
             fontsize=8,
             transform=ax.get_yaxis_transform(),
         )

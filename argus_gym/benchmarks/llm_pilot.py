@@ -17,10 +17,10 @@ from argus_gym.benchmarks.runner import run_jobs
 
 __all__ = ["PILOT", "chosen", "pilot"]
 
-PILOT = Size(rounds=6, problems=16, every=6, kinds=1)
+PILOT = Size(rounds=6, problems=12, every=6, kinds=1)
 FIRST_SEED = 1000
-RATES = {"truth": (1e-4, 3e-4, 1e-3, 3e-3), "grpo": (3e-4, 1e-3, 3e-3)}
-SEEDS = {"truth": 3, "grpo": 1}
+RATES = {"truth": (3e-4, 1e-3, 3e-3), "grpo": (1e-3, 3e-3)}
+SEEDS = {"truth": 2, "grpo": 1}
 
 
 def pilot(model: str, *, workers: int = 2, size: Size = PILOT) -> dict[str, dict[str, Any]]:
