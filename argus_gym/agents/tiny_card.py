@@ -87,8 +87,7 @@ mind that it does not write down. Readable proposals by number of steps: {readab
 
 - It knows the wordings of the twelve families and nothing else: no other English, no other kinds of
   problems, no general knowledge, no dialogue.
-- It often gets multiplication and division of large numbers wrong, and long problems more often
-  than short ones.
+- It gets most problems of three steps or more wrong.
 - It does not notice false premises: remarks beside the point were one in 25 of its training
   problems, right and wrong alike, and it was taught to ignore them.
 - A proposal can be wrong in ways that its wording hides, such as a share that is not whole.

@@ -29,17 +29,17 @@ ARMS = {
     "placebo": "the same chains, shuffled among the problems",
     "truth": "right chains only, by the known answer",
     "grpo": "majority vote as reward, group-relative policy gradient",
-    "false premises": "from the sixth round on half of the problems get a false premise",
+    "false premises": "from the third round on half of the problems get a false premise",
     **{f"gate {rule}": f"sft with the gate {rule}" for rule in RULES if rule != "never"},
     "stack v4": "sft with the v4 stack: certified gate, detectors and their defences",
-    "sft, slow": "sft at a tenth of the learning rate",
+    "sft, fast": "sft at ten times the learning rate",
 }
 """What is compared. The gate ``never`` changes nothing and is ``sft``."""
 
-RATE, SLOW_RATE, GRPO_RATE = 1e-3, 1e-4, 3e-3
+RATE, FAST_RATE, GRPO_RATE = 3e-4, 3e-3, 3e-3
 """Learning rates, chosen on seeds of 1,000 and more by ``llm_pilot``."""
 
-FULL, QUICK = Size(12, 16, 4, 1), Size(3, 4, 3, 0)
+FULL, QUICK = Size(6, 12, 3, 1), Size(3, 4, 3, 0)
 SEEDS = {False: 5, True: 2}
 
 
@@ -72,7 +72,7 @@ def run(
             raise InputError(f'llm needs {need}: expected after pip install "argus-gym[llm]"')
     where = str(TINY) if model is None else model
     size, seeds = QUICK if quick else FULL, range(seed, seed + SEEDS[quick])
-    rates = {arm: {"sft, slow": SLOW_RATE, "grpo": GRPO_RATE}.get(arm, RATE) for arm in ARMS}
+    rates = {arm: {"sft, fast": FAST_RATE, "grpo": GRPO_RATE}.get(arm, RATE) for arm in ARMS}
     jobs = {
         f"{arm} {at}": (where, arm, at, rates.get(arm, RATE), size)
         for at in seeds

@@ -1,7 +1,7 @@
 """How the learning rates of ``bench llm`` were chosen: short runs on tuning seeds.
 
 The rate of all arms but two is the one at which training on right chains only raises held-out
-pass@1 most: what learns nothing at it had nothing to learn. ``sft, slow`` has a tenth of it.
+pass@1 most: what learns nothing at it had nothing to learn. ``sft, fast`` has ten times it.
 ``grpo`` has the smallest rate at which held-out pass@1 falls by 5 points, the largest tried where
 it never does.
 """
@@ -58,7 +58,7 @@ def pilot(model: str, *, workers: int = 2, size: Size = PILOT) -> dict[str, dict
 
 
 def chosen(changes: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
-    """Return the rates that :func:`pilot`'s figures lead to: ``sft``, ``slow`` and ``grpo``."""
+    """Return the rates that :func:`pilot`'s figures lead to: ``sft``, ``fast`` and ``grpo``."""
 
     def change(arm: str, rate: float) -> float:
         mean = float(changes[f"{arm} {rate:g}"]["pass_1"]["mean"])
@@ -66,4 +66,4 @@ def chosen(changes: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
 
     sft = max(RATES["truth"], key=lambda rate: change("truth", rate))
     falls = [rate for rate in RATES["grpo"] if change("grpo", rate) <= -FALL]
-    return {"sft": sft, "slow": sft / 10, "grpo": min(falls, default=max(RATES["grpo"]))}
+    return {"sft": sft, "fast": sft * 10, "grpo": min(falls, default=max(RATES["grpo"]))}

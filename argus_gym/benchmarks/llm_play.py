@@ -12,7 +12,6 @@ from argus_gym.agents import rollout
 from argus_gym.agents.prompts import solver_messages
 from argus_gym.agents.tiny import held_out
 from argus_gym.benchmarks.watch import signals
-from argus_gym.benchmarks.worlds.base import ANCHORS
 from argus_gym.gauges import pass_at_k
 from argus_gym.problems import FAMILIES, Problem, generate, read
 from argus_gym.records import Chain, RoundRecord, TrainingPair
@@ -30,6 +29,7 @@ START = "start"
 
 K = 16
 HELD_STEPS = (1, 2, 4, 6)
+ANCHORS, PAST = 12, 4
 DIGITS = 5
 
 
@@ -107,6 +107,7 @@ def _play(model: str, arm: str, seed: int, rate: float, size: Size) -> dict[str,
         rounds=size.rounds,
         problems_per_round=size.problems,
         anchor_items=ANCHORS,
+        past_items=PAST,
     )
     if arm.startswith("stack "):
         env = stack(env, arm.removeprefix("stack "))
