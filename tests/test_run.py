@@ -156,7 +156,7 @@ def test_a_changed_configuration_is_refused(tmp_path, change, message):
         ({"problems": 0}, "problems must be at least 1, got 0"),
         ({"k": 0}, "k must be at least 1, got 0"),
         ({"k": 65}, "k must be at most 64, got 65"),
-        ({"agent": "oracle"}, "agent must be one of simulated, replay, got 'oracle'"),
+        ({"agent": "oracle"}, "agent must be one of simulated, replay, tiny, hf, got 'oracle'"),
         ({"agent": "replay"}, "chains must be a file or folder of chain sets for agent replay"),
         ({"chains": "x"}, "chains must be left out for agent simulated, got 'x'"),
         ({"planner": "weakst"}, "planner must be one of .*, got 'weakst'; did you mean 'weakest'"),
