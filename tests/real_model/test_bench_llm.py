@@ -461,9 +461,9 @@ def test_the_pilot_chooses_by_what_right_chains_teach_and_when_votes_harm():
             for rate, value in zip(llm_pilot.RATES[arm], values, strict=True)
         }
 
-    found = llm_pilot.chosen(changes((0.01, 0.04, 0.02, -0.3), (0.0, -0.06, -0.2)))
+    found = llm_pilot.chosen(changes((0.04, 0.02, -0.3), (-0.06, -0.2)))
     assert found == {"sft": 3e-4, "fast": pytest.approx(3e-3), "grpo": 1e-3}
-    found = llm_pilot.chosen(changes((float("nan"), 0.04, 0.02, 0.1), (0.1, 0.0, -0.01)))
+    found = llm_pilot.chosen(changes((float("nan"), 0.02, 0.1), (0.1, -0.01)))
     assert (found["sft"], found["grpo"]) == (3e-3, 3e-3)
 
 
