@@ -74,8 +74,8 @@ it answers
 ## As a proposer
 
 Asked for new problems at temperature {temperature}, four in five times with an example of three to
-six steps, with rates from 0 to 100 percent or unknown. Examples of six steps cannot be outdone: it was
-never taught longer ones.
+six steps, with rates from 0 to 100 percent or unknown. Examples of six steps cannot be outdone: it
+was never taught longer ones.
 
 {proposer}
 
