@@ -29,6 +29,7 @@ ARMS = {
     "placebo": "the same chains, shuffled among the problems",
     "truth": "right chains only, by the known answer",
     "grpo": "majority vote as reward, group-relative policy gradient",
+    "grpo, gate certified": "grpo with the gate certified",
     "false premises": "from the third round on half of the problems get a false premise",
     **{f"gate {rule}": f"sft with the gate {rule}" for rule in RULES if rule != "never"},
     "stack v4": "sft with the v4 stack: certified gate, detectors and their defences",
@@ -72,7 +73,10 @@ def run(
             raise InputError(f'llm needs {need}: expected after pip install "argus-gym[llm]"')
     where = str(TINY) if model is None else model
     size, seeds = QUICK if quick else FULL, range(seed, seed + SEEDS[quick])
-    rates = {arm: {"sft, fast": FAST_RATE, "grpo": GRPO_RATE}.get(arm, RATE) for arm in ARMS}
+    rates = {
+        arm: FAST_RATE if arm == "sft, fast" else GRPO_RATE if arm.startswith("grpo") else RATE
+        for arm in ARMS
+    }
     jobs = {
         f"{arm} {at}": (where, arm, at, rates.get(arm, RATE), size)
         for at in seeds

@@ -249,7 +249,7 @@ def make_agent(arm: str, model: str, seed: int, rate: float) -> HFAgent:
         "heat": HEAT,
         "config": SFTConfig(learning_rate=rate, epochs=EPOCHS, batch_size=BATCH),
     }
-    if arm == "grpo":
+    if arm.startswith("grpo"):
         options["learner"] = MajorityGRPO(CHAIN_TOKENS, prompts=BATCH, epochs=GRPO_EPOCHS)
     if arm == "false premises":
         options |= {"rate": FALSE_RATE, "onset": FALSE_ONSET}

@@ -111,8 +111,8 @@ def _play(model: str, arm: str, seed: int, rate: float, size: Size) -> dict[str,
     )
     if arm.startswith("stack "):
         env = stack(env, arm.removeprefix("stack "))
-    elif arm.startswith("gate "):
-        env = ERCVGate(env, rule=arm.removeprefix("gate "))
+    elif "gate " in arm:
+        env = ERCVGate(env, rule=arm.partition("gate ")[2])
     agent = make_agent(arm, model, seed, rate)
     start = env.reset(seed=seed)
     base: Any = env.unwrapped
