@@ -33,7 +33,7 @@ from argus_gym.run_data import (
     read_object,
 )
 
-__all__ = ["InputError", "RunData", "RunFolder", "dumps", "load_run"]
+__all__ = ["InputError", "RunData", "RunFolder", "dumps", "load_run", "sync"]
 
 
 def dumps(data: Any, indent: int | None = None) -> str:
@@ -81,9 +81,9 @@ class RunFolder:
             shutil.rmtree(temp, ignore_errors=True)
             os.mkdir(temp)
             _write(temp / CONFIG, text.encode("ascii"))
-            _sync(temp)
+            sync(temp)
             os.rename(temp, path)
-            _sync(path.parent)
+            sync(path.parent)
         except OSError as error:
             raise InputError(f"cannot make the folder {path}: {error.strerror}") from error
         with _locked(path):
@@ -128,17 +128,17 @@ class RunFolder:
         save_agent(temp / "agent.json")
         files = sorted(p for p in temp.rglob("*") if p.is_file())
         for file in files:
-            _sync(file)
+            sync(file)
         logs = {n: {"bytes": self._bytes[n], "sha256": self._sha256[n].hexdigest()} for n in LOGS}
         noted = {
             "files": {p.relative_to(temp).as_posix(): digest(p.read_bytes()) for p in files},
             "run": {CONFIG: digest((self.path / CONFIG).read_bytes()), **logs},
         }
         _write(temp / MANIFEST, dumps(noted, indent=2).encode("ascii"))
-        _sync(temp)
+        sync(temp)
         self.checkpoint = temp.with_name(name)
         os.rename(temp, self.checkpoint)
-        _sync(self.checkpoint.parent)
+        sync(self.checkpoint.parent)
 
     def load_env(self) -> dict[str, Any]:
         """Return the environment's state in the last checkpoint."""
@@ -175,7 +175,7 @@ class RunFolder:
         temp = self.path / f".{name}.tmp"
         _write(temp, dumps(data, indent=2).encode("ascii"))
         os.replace(temp, self.path / name)
-        _sync(self.path)
+        sync(self.path)
 
     def _cut(self) -> None:
         """Remove everything that came after the last checkpoint."""
@@ -194,7 +194,7 @@ class RunFolder:
         for folder in (self.path, self.path / CHECKPOINTS):
             for temp in folder.glob(".*.tmp"):
                 shutil.rmtree(temp) if temp.is_dir() else temp.unlink()
-            _sync(folder)
+            sync(folder)
 
 
 @contextmanager
@@ -226,7 +226,7 @@ def _write(path: Path, data: bytes, how: int = os.O_TRUNC) -> None:
         os.close(fd)
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
     """Flush a file, or a folder's entries, to disk."""
     if sys.platform == "win32":
         return

@@ -2,13 +2,14 @@
 
 import os
 import shutil
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
+
+from argus_gym.checkpoint import sync
 
 __all__ = ["Keeper", "Weights", "blend", "finite", "trainable"]
 
@@ -67,11 +68,11 @@ class Keeper:
         model.save_pretrained(temp)
         save_file(weights, temp / FILE)
         for file in sorted(temp.rglob("*")):
-            _sync(file)
-        _sync(temp)
+            sync(file)
+        sync(temp)
         shutil.rmtree(place, ignore_errors=True)
         os.rename(temp, place)
-        _sync(self.folder)
+        sync(self.folder)
         for old in sorted(self.folder.glob("certified-*"))[:-KEPT]:
             shutil.rmtree(old)
 
@@ -97,14 +98,3 @@ class Keeper:
         self.folder.mkdir(parents=True, exist_ok=True)
         with (self.folder / "ledger.jsonl").open("a", encoding="ascii") as file:
             file.write(lines)
-
-
-def _sync(path: Path) -> None:
-    """Flush a file, or a folder's entries, to disk."""
-    if sys.platform == "win32":
-        return
-    fd = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

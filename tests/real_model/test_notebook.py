@@ -13,10 +13,6 @@ pytest.importorskip("ipykernel")
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::RuntimeWarning")
 def test_the_notebook_runs_through_with_one_parameter_changed(monkeypatch):
-    from argus_gym.agents.tiny import TINY
-
-    if not TINY.is_dir():
-        pytest.skip("argus-tiny is not in this checkout")
     notebook = nbformat.read(NOTEBOOK, as_version=4)
     assert not any(cell.get("outputs") for cell in notebook.cells)
     (parameters,) = (c for c in notebook.cells if c.source.count("\nMODEL = "))

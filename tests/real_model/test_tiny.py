@@ -16,9 +16,6 @@ from argus_gym.problems import FALSE_KINDS, FAMILIES, MAX_STEPS, falsify, genera
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 
-if not (TINY / "config.json").is_file():
-    pytest.skip("argus-tiny is not in this checkout", allow_module_level=True)
-
 from argus_gym.agents import tiny_card, tiny_eval, train_tiny  # noqa: E402
 
 families = st.sampled_from(FAMILIES)
