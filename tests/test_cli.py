@@ -34,7 +34,8 @@ def call(capsys):
 def start(*args, **kwargs):
     """Start the command in a process of its own.
 
-    Its pipes hold one page, so that ``LONG`` cannot end before its progress is read.
+    Its pipes hold one page, so that ``LONG`` cannot end before its progress is read. It listens to
+    Ctrl-C, also where whoever started the tests does not, as a shell's ``&`` in a script does.
     """
     return subprocess.Popen(
         [sys.executable, "-m", "argus_gym", *map(str, args)],
@@ -42,6 +43,7 @@ def start(*args, **kwargs):
         stderr=subprocess.PIPE,
         bufsize=0,
         pipesize=4096,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         **kwargs,
     )
 

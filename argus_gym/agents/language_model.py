@@ -19,6 +19,7 @@ from peft import (
     get_peft_model_state_dict,
     set_peft_model_state_dict,
 )
+from peft.helpers import disable_input_dtype_casting
 from transformers import (
     AutoConfig,
     AutoModelForCausalLM,
@@ -77,6 +78,8 @@ class LanguageModel:
         window: Longest prompt and completion together, in tokens; longer prompts lose their start.
         rows: Most sequences in one batch; halved for good when the device runs out of memory.
         cache: Cache of ``generate``: ``None`` for its default, ``static`` to compile on a GPU.
+        mixed: Whether losses are computed in mixed precision: the base is in bfloat16, and so is
+            the adapters' arithmetic; their weights and gradients are in float32.
 
     Raises:
         ValueError: If ``rank`` is below 1, or the tokenizer has no end of sequence.
@@ -102,6 +105,7 @@ class LanguageModel:
         self.rows = 256
         self.window = int(getattr(model.config, "max_position_embeddings", 0)) or 1 << 20
         self.cache: Literal["static"] | None = None
+        self.mixed = bool(model.dtype == torch.bfloat16)
         self._end = _end_tokens(model, tokenizer)
         for role in ROLES:
             self.peft.set_adapter(role, inference_mode=True)
@@ -253,13 +257,18 @@ class LanguageModel:
         )
         scored = torch.tensor([[0] * (kept - len(b)) + [1] * len(b) for b in tails])
         ids, mask, scored = ids.to(self.device), mask.to(self.device), scored.to(self.device)
-        logits = self.peft(
-            input_ids=ids,
-            attention_mask=mask,
-            position_ids=(mask.cumsum(1) - 1).clamp(min=0),
-            logits_to_keep=kept + 1,
-            use_cache=False,
-        ).logits[:, :-1]
+        # Autocast alone would not do: the adapters' layers turn what comes in to float32 first.
+        with (
+            torch.autocast(self.device.type, torch.bfloat16, enabled=self.mixed),
+            disable_input_dtype_casting(self.peft, active=self.mixed),
+        ):
+            logits = self.peft(
+                input_ids=ids,
+                attention_mask=mask,
+                position_ids=(mask.cumsum(1) - 1).clamp(min=0),
+                logits_to_keep=kept + 1,
+                use_cache=False,
+            ).logits[:, :-1]
         each = torch.nn.functional.cross_entropy(
             logits.float().flatten(0, 1), ids[:, -kept:].flatten(), reduction="none"
         ).view_as(scored)

@@ -124,7 +124,7 @@ def common(lm: LanguageModel, config: SFTConfig, folder: str, seed: int) -> dict
         "output_dir": folder,
         "seed": seed % 2**32,
         "use_cpu": lm.device.type == "cpu",
-        "bf16": False,
+        "bf16": lm.mixed,
         "gradient_checkpointing": False,
         "learning_rate": config.learning_rate,
         "lr_scheduler_type": "constant",

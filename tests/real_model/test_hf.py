@@ -7,6 +7,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 import argus_gym
 from argus_gym.agents import Agent, rollout
@@ -385,6 +386,36 @@ def test_every_precision_samples_and_learns(model_path, precision):
     losses = sft(lm, ROWS * 4, role="solver", config=CONFIG, seed=0).losses
     assert losses[-1] < losses[0]
     assert np.isfinite(lm.embed(["a"])).all()
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "float32"])
+def test_a_training_step_multiplies_in_the_precision_of_the_base(model_path, precision):
+    seen = set()
+
+    class Products(TorchDispatchMode):
+        def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+            if func.overloadpacket in (torch.ops.aten.mm, torch.ops.aten.addmm, torch.ops.aten.bmm):
+                seen.add(args[-1].dtype)
+            return func(*args, **(kwargs or {}))
+
+    lm = LanguageModel.load(model_path, precision=precision, rank=4)
+    with Products(), lm.role("solver", train=True):
+        lm.losses(["a\n"], ["bc"])[0].sum().backward()
+    assert seen == {getattr(torch, precision)}
+    learning = [p for p in lm.peft.parameters() if p.grad is not None]
+    assert {p.grad.dtype for p in learning} == {p.dtype for p in learning} == {torch.float32}
+
+
+def test_mixed_precision_gives_the_gradient_of_full_precision_but_for_rounding(model_path):
+    gradients = []
+    for precision in ("float32", "bfloat16"):
+        lm = LanguageModel.load(model_path, precision=precision, rank=4)
+        sft(lm, ROWS, role="solver", config=CONFIG, seed=0)
+        with lm.role("solver", train=True):
+            lm.losses(["ab\n"] * 2, ["cd", "efg"])[0].sum().backward()
+            found = [p.grad.flatten() for p in lm.peft.parameters() if p.grad is not None]
+        gradients.append(torch.cat(found))
+    assert torch.cosine_similarity(*gradients, dim=0) > 0.98
 
 
 def test_what_is_not_a_model_gets_one_line(tmp_path):

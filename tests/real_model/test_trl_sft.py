@@ -131,6 +131,23 @@ def test_a_step_that_diverges_is_taken_back(lm, rate):
     assert trl_sft(lm, ROWS, role="solver", config=CONFIG, seed=0).tokens > 0
 
 
+def test_in_bfloat16_both_back_ends_learn_the_same_but_for_rounding(model_path):
+    plain, through_trl = (
+        LanguageModel.load(model_path, precision="bfloat16", rank=4) for _ in range(2)
+    )
+    config = replace(CONFIG, learning_rate=1e-2)
+    start = plain.weights("solver")
+    trained = sft(plain, ROWS, role="solver", config=config, seed=5)
+    found = trl_sft(through_trl, ROWS, role="solver", config=config, seed=5)
+    assert found.losses == pytest.approx(trained.losses, rel=5e-3)
+    steps = [
+        torch.cat([(w - start[n]).flatten() for n, w in lm.weights("solver").items()])
+        for lm in (plain, through_trl)
+    ]
+    assert torch.cosine_similarity(*steps, dim=0) > 0.98
+    assert {w.dtype for w in through_trl.weights("solver").values()} == {torch.float32}
+
+
 def test_a_quantised_base_keeps_float32_adapters(model_path):
     pytest.importorskip("bitsandbytes")
     lm = LanguageModel.load(model_path, precision="int8", rank=4)
