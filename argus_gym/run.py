@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import logging
 import typing
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -229,6 +230,8 @@ def _prepare(config: RunConfig) -> Setup:
 
 
 def _language_model(config: RunConfig) -> KeptAgent:
+    # On a CPU it says at import that there are faster kernels.
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
     try:
         from argus_gym.agents.hf import HFAgent, tiny_agent
     except ImportError as error:

@@ -4,6 +4,7 @@ Needs the extra ``[llm]``: torch, transformers, peft, and bitsandbytes for 8 and
 """
 
 import logging
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -97,7 +98,9 @@ class LanguageModel:
         config = LoraConfig(
             r=rank, lora_alpha=2 * rank, target_modules="all-linear", task_type="CAUSAL_LM"
         )
-        with _seeded(seed):
+        with _seeded(seed), warnings.catch_warnings():
+            # peft asks transformers for an attribute by its old name.
+            warnings.filterwarnings("ignore", ".*is_gradient_checkpointing", FutureWarning)
             self.peft: PeftModel = get_peft_model(model, config, adapter_name=ROLES[0])
             self.peft.add_adapter(ROLES[1], config)
         self.peft.eval()

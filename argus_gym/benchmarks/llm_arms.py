@@ -1,7 +1,7 @@
 """The learners that ``bench llm`` compares; they need the extra ``llm``."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -9,24 +9,30 @@ import numpy as np
 import torch
 
 from argus_gym import answers, consensus
-from argus_gym.agents.hf import HFAgent
+from argus_gym.agents.hf import HFAgent, Learner
 from argus_gym.agents.language_model import LanguageModel
 from argus_gym.agents.merged import MergedModel
+from argus_gym.agents.prompts import solver_messages
 from argus_gym.agents.sft import DivergedError, Row, SFTConfig, Trained, batches, sft
-from argus_gym.problems import FALSE_KINDS, falsify, read
-from argus_gym.records import Chain, LearnReport, Solve, TrainingPair
+from argus_gym.problems import FALSE_KINDS, falsify, read, solution
+from argus_gym.records import LearnReport, TrainingPair
 
 __all__ = [
+    "GRPO",
     "FalsePremises",
-    "MajorityGRPO",
+    "KnownAnswers",
+    "Later",
     "Shuffled",
     "TruthLabelled",
     "majority_rewards",
     "make_agent",
+    "shuffled_rewards",
 ]
 
 EPOCHS, GRPO_EPOCHS, BATCH = 2, 2, 4
 FALSE_RATE, FALSE_ONSET = 0.5, 2
+GRPO_ONSET = 4
+MARK = "PROBLEM"
 CHAIN_TOKENS = PROBLEM_TOKENS = 160
 HEAT = 0.8
 
@@ -47,37 +53,24 @@ class Shuffled(HFAgent):
 
 
 class TruthLabelled(HFAgent):
-    """The upper bound: learns from right chains only, right by the known answer.
+    """The upper bound of labels: every pair it learns from is right.
 
-    A pair whose chain is wrong gets a right one of the same problem; where there is none, or the
-    problem cannot be read back, the pair is left out.
+    The worked solution takes the place of a wrong chain; a pair whose problem cannot be read back
+    is left out.
     """
 
-    def __init__(self, lm: LanguageModel, **options: Any) -> None:
-        super().__init__(lm, **options)
-        self._right: dict[str, Chain] = {}
-
-    def solve(self, problem: str, k: int) -> Solve:
-        """Solve, and remember the first right chain."""
-        found = super().solve(problem, k)
-        known = read(problem)
-        if known is not None:
-            for chain in found.chains:
-                if isinstance(chain, Chain) and answers.right(chain, known.answer):
-                    self._right.setdefault(problem, chain)
-                    break
-        return found
-
     def learn(self, pairs: Sequence[TrainingPair]) -> LearnReport:
-        """Learn from the pairs that have a right chain, by such a chain."""
-        return super().learn([kept for pair in pairs if (kept := self._relabelled(pair))])
+        """Learn from the pairs whose problem can be read, each with a right chain."""
+        return super().learn([kept for pair in pairs if (kept := _righted(pair))])
 
-    def _relabelled(self, pair: TrainingPair) -> TrainingPair | None:
-        known = read(pair.problem)
-        if known is not None and answers.right(pair.chain, known.answer):
-            return pair
-        chain = self._right.get(pair.problem)
-        return None if chain is None else replace(pair, chain=chain)
+
+def _righted(pair: TrainingPair) -> TrainingPair | None:
+    known = read(pair.problem)
+    if known is None:
+        return None
+    if answers.right(pair.chain, known.answer):
+        return pair
+    return replace(pair, chain=consensus.parse(solution(known)))
 
 
 class FalsePremises(HFAgent):
@@ -122,10 +115,38 @@ class FalsePremises(HFAgent):
         return super().learn(pairs)
 
 
-def majority_rewards(texts: Sequence[str], seed: int = 0) -> np.ndarray:
+class Later(HFAgent):
+    """Learns by another back end from a round on.
+
+    Args:
+        lm: The model.
+        then: The other back end.
+        onset: The first round whose learning step takes it, >= 0.
+        options: Further arguments of :class:`~argus_gym.agents.hf.HFAgent`.
+    """
+
+    def __init__(self, lm: LanguageModel, *, then: Learner, onset: int, **options: Any) -> None:
+        super().__init__(lm, **options)
+        self.then, self.onset = then, onset
+        self._learnt = 0
+
+    def learn(self, pairs: Sequence[TrainingPair]) -> LearnReport:
+        """Learn; the round is over with it."""
+        if self._learnt == self.onset:
+            self.learner = self.then
+        self._learnt += 1
+        return super().learn(pairs)
+
+
+Reward = Callable[[str, Sequence[str], int], np.ndarray | None]
+"""Returns the rewards of one prompt's chains, given a seed; ``None`` leaves the prompt out."""
+
+
+def majority_rewards(prompt: str, texts: Sequence[str], seed: int = 0) -> np.ndarray:
     """Return 1 for each chain whose answer is the group's most frequent one, else 0.
 
     Args:
+        prompt: Not used.
         texts: The chains of one problem, at least one.
         seed: Breaks ties between answers.
 
@@ -139,34 +160,61 @@ def majority_rewards(texts: Sequence[str], seed: int = 0) -> np.ndarray:
     )
 
 
+def shuffled_rewards(prompt: str, texts: Sequence[str], seed: int = 0) -> np.ndarray:
+    """Return the majority's rewards, given to any of the chains: as many, and no information."""
+    rng = np.random.default_rng(np.random.SeedSequence((seed, 0x9C)))
+    return rng.permutation(majority_rewards(prompt, texts, seed))
+
+
 @dataclass(frozen=True)
-class MajorityGRPO:
-    """A learning back end: a group-relative policy gradient on the majority's vote.
+class KnownAnswers:
+    """Rewards by the known answer, worked out by reading the problem back.
+
+    Args:
+        lm: The model whose rendered prompts they are.
+    """
+
+    lm: LanguageModel
+
+    def __call__(self, prompt: str, texts: Sequence[str], seed: int = 0) -> np.ndarray | None:
+        """Return 1 for each right chain, else 0; ``None`` where the problem cannot be read."""
+        head, tail = self.lm.render(solver_messages(MARK)).split(MARK)
+        known = read(prompt.removeprefix(head).removesuffix(tail))
+        if known is None:
+            return None
+        return np.array([float(answers.right(consensus.parse(t), known.answer)) for t in texts])
+
+
+@dataclass(frozen=True)
+class GRPO:
+    """A learning back end: a group-relative policy gradient, by default on the majority's vote.
 
     Each prompt's rows are answered anew by ``group`` chains at temperature 1 under the present
-    weights; a chain's reward is 1 where its answer is the group's most frequent one, its advantage
-    the reward less the group's mean over the group's standard deviation. One update of AdamW for
-    each minibatch of prompts on ``mean(advantage * nll)``, ``nll`` a chain's mean over its tokens:
-    GRPO with one update a sample, so that the ratio of policies is 1 and clipping has no effect,
-    and without a penalty for leaving the base. Source: Shao et al. (2024), "DeepSeekMath"; the
-    reward: Zuo et al. (2025), "TTRL". The proposer learns by :func:`~argus_gym.agents.sft.sft`.
+    weights; a chain's advantage is its reward less the group's mean over the group's standard
+    deviation. One update of AdamW for each minibatch of prompts on ``mean(advantage * nll)``,
+    ``nll`` a chain's mean over its tokens: GRPO with one update a sample, so that the ratio of
+    policies is 1 and clipping has no effect, and without a penalty for leaving the base. Source:
+    Shao et al. (2024), "DeepSeekMath"; the majority's reward: Zuo et al. (2025), "TTRL". The
+    proposer learns by :func:`~argus_gym.agents.sft.sft`.
 
     Args:
         max_new_tokens: Longest chain, >= 1.
         group: Chains a prompt, >= 2.
         prompts: Prompts an update, >= 1.
         epochs: Passes over the prompts, >= 1.
+        reward: Rewards a prompt's chains.
     """
 
     max_new_tokens: int
     group: int = 8
     prompts: int = 4
     epochs: int = 1
+    reward: Reward = majority_rewards
 
     def __call__(
         self, lm: LanguageModel, rows: Sequence[Row], *, role: str, config: SFTConfig, seed: int
     ) -> Trained:
-        """Train one role's adapter; the solver's by the majority's vote."""
+        """Train one role's adapter; the solver's by the reward."""
         if role == "proposer":
             return sft(lm, rows, role=role, config=config, seed=seed)
         prompts = list(dict.fromkeys(row.prompt for row in rows if row.weight > 0))
@@ -207,8 +255,8 @@ class MajorityGRPO:
         kept: list[tuple[str, str, float]] = []
         for prompt, group in zip(prompts, groups, strict=True):
             texts = [one.text for one in group]
-            rewards = majority_rewards(texts, int(draws.integers(2**63)))
-            if rewards.std() > 0:
+            rewards = self.reward(prompt, texts, int(draws.integers(2**63)))
+            if rewards is not None and rewards.std() > 0:
                 gains = (rewards - rewards.mean()) / rewards.std()
                 kept += zip([prompt] * len(texts), texts, gains.tolist(), strict=True)
         if not kept:
@@ -243,6 +291,8 @@ def make_agent(arm: str, model: str, seed: int, rate: float) -> HFAgent:
         "truth": TruthLabelled,
         "false premises": FalsePremises,
     }
+    kind = kinds.get(arm, HFAgent)
+    lm = MergedModel.load(model, seed=seed)
     options: dict[str, Any] = {
         "max_new_tokens": CHAIN_TOKENS,
         "problem_tokens": PROBLEM_TOKENS,
@@ -250,7 +300,17 @@ def make_agent(arm: str, model: str, seed: int, rate: float) -> HFAgent:
         "config": SFTConfig(learning_rate=rate, epochs=EPOCHS, batch_size=BATCH),
     }
     if arm.startswith("grpo"):
-        options["learner"] = MajorityGRPO(CHAIN_TOKENS, prompts=BATCH, epochs=GRPO_EPOCHS)
+        rewards: dict[str, Reward] = {
+            "grpo, placebo": shuffled_rewards,
+            "grpo, truth": KnownAnswers(lm),
+        }
+        reward = rewards.get(arm, majority_rewards)
+        learner = GRPO(CHAIN_TOKENS, prompts=BATCH, epochs=GRPO_EPOCHS, reward=reward)
+        if arm.startswith("grpo, late"):
+            kind = Later
+            options |= {"then": learner, "onset": GRPO_ONSET}
+        else:
+            options["learner"] = learner
     if arm == "false premises":
         options |= {"rate": FALSE_RATE, "onset": FALSE_ONSET}
-    return kinds.get(arm, HFAgent)(MergedModel.load(model, seed=seed), seed=seed, **options)
+    return kind(lm, seed=seed, **options)

@@ -22,11 +22,13 @@ __all__ = ["plots", "run", "table"]
 
 WATCHED = {"bare": "bare", "detectors": "all detectors", "gate": "detectors and gate"}
 MEMORY = """
-import resource
 import gymnasium as gym
 from argus_gym.agents import SimulatedAgent, rollout
 rollout(gym.make("argus_gym:ArgusSelfImprove-v0"), SimulatedAgent(0), seed=0)
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+# Linux. Not getrusage, whose peak counts that of the process it was started from.
+for line in open("/proc/self/status"):
+    if line.startswith("VmHWM:"):
+        print(line.split()[1])
 """
 
 

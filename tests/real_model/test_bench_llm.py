@@ -18,11 +18,14 @@ from argus_gym.agents.sft import DivergedError, Row, SFTConfig, Trained, sft
 from argus_gym.agents.tiny import held_out
 from argus_gym.benchmarks import llm, llm_arms, llm_pilot, llm_play
 from argus_gym.benchmarks.llm_arms import (
+    GRPO,
     FalsePremises,
-    MajorityGRPO,
+    KnownAnswers,
+    Later,
     Shuffled,
     TruthLabelled,
     majority_rewards,
+    shuffled_rewards,
 )
 from argus_gym.benchmarks.llm_tables import figures, student, tables
 from argus_gym.cli import app
@@ -135,33 +138,30 @@ def test_the_placebo_trains_on_the_same_chains_under_other_problems(model_path):
     assert sum(moved) >= 8
 
 
-def test_truth_labels_replace_wrong_chains_and_drop_what_has_no_right_one(model_path, monkeypatch):
+def test_truth_labels_replace_wrong_chains_and_drop_what_cannot_be_read(model_path):
     notes = Notes()
     agent = TruthLabelled.from_pretrained(str(model_path), device="cpu", rank=2, learner=notes)
-    kept, mended, dropped = problems = some_problems(3)
-    wrong = [Chain(f"#### {p.answer + 1}", p.answer + 1) for p in problems]
-    texts = {mended.text: ["#### 0", solution(mended)], dropped.text: ["#### 0", "no answer"]}
-
-    def sample(prompts, k, **_):
-        return [
-            [Sampled(t, 1, 0.0) for t in next(v for key, v in texts.items() if key in p)]
-            for p in prompts
+    kept, mended = some_problems(2)
+    said = f"It is so. #### {kept.answer}"
+    agent.learn(
+        [
+            TrainingPair(kept.text, Chain(said, kept.answer), 0.5, 0, 0),
+            TrainingPair(mended.text, Chain("#### 1e9", mended.answer + 1), 0.5, 0, 0),
+            TrainingPair("What is this?", Chain("#### 1", 1), 0.5, 0, 0),
         ]
+    )
+    assert [row.completion for row in notes.rows["solver"][0]] == [said, solution(mended)]
 
-    monkeypatch.setattr(agent.lm, "sample", sample)
-    for problem in (mended, dropped):
-        agent.solve(problem.text, 2)
-    pairs = [
-        TrainingPair(kept.text, Chain(solution(kept), kept.answer), 0.5, 0, 0),
-        TrainingPair(mended.text, wrong[1], 0.5, 0, 0),
-        TrainingPair(dropped.text, wrong[2], 0.5, 0, 0),
-        TrainingPair("What is this?", wrong[0], 0.5, 0, 0),
-    ]
-    agent.learn(pairs)
-    assert [row.completion for row in notes.rows["solver"][0]] == [
-        solution(kept),
-        solution(mended),
-    ]
+
+def test_the_other_back_end_comes_at_its_round(model_path):
+    first, then = Notes(), Notes()
+    agent = Later.from_pretrained(
+        str(model_path), device="cpu", rank=2, learner=first, then=then, onset=2
+    )
+    for text in "abcd":
+        agent.learn([TrainingPair("6 + 6", Chain(text, None), 1.0, 0, 0)])
+    told = [[row.completion for rows in n.rows["solver"] for row in rows] for n in (first, then)]
+    assert told == [["a", "b"], ["c", "d"]]
 
 
 def test_false_premises_begin_at_their_round_and_are_false(model_path, monkeypatch):
@@ -185,11 +185,37 @@ def test_false_premises_begin_at_their_round_and_are_false(model_path, monkeypat
 
 @given(st.lists(st.sampled_from("1234-"), min_size=1, max_size=12), st.integers(0, 99))
 def test_rewards_are_votes_for_the_most_frequent_answer(letters, seed):
-    rewards = majority_rewards([f"#### {x}" if x != "-" else "none" for x in letters], seed)
+    rewards = majority_rewards("", [f"#### {x}" if x != "-" else "none" for x in letters], seed)
     votes = Counter(x for x in letters if x != "-")
     assert set(rewards) <= {0.0, 1.0}
     assert rewards.sum() == max(votes.values(), default=0)
     assert len({x for x, r in zip(letters, rewards) if r}) <= 1
+
+
+def test_shuffled_rewards_are_the_majoritys_on_any_chain():
+    texts = ["#### 7"] * 5 + ["#### 8"] * 3
+    drawn = np.array([shuffled_rewards("", texts, seed) for seed in range(2000)])
+    assert set(drawn.sum(1)) == {5}
+    assert drawn.mean(0) == pytest.approx([5 / 8] * 8, abs=0.05)
+
+
+def test_known_answers_reward_right_chains_of_problems_that_can_be_read(model_path):
+    lm = LanguageModel.load(str(model_path), device="cpu", rank=2)
+    reward = KnownAnswers(lm)
+    for problem in some_problems(5):
+        texts = [solution(problem), f"#### {problem.answer + 1}", f"#### {problem.answer}", "no"]
+        prompt = lm.render([{"role": "user", "content": problem.text}])
+        assert reward(prompt, texts).tolist() == [1, 0, 1, 0]
+    assert reward(lm.render([{"role": "user", "content": "6 + 6"}]), ["#### 12"]) is None
+
+
+def test_grpo_leaves_out_prompts_without_a_reward(model_path):
+    lm = LanguageModel.load(str(model_path), device="cpu", rank=2)
+    start = lm.weights("solver")
+    learner = GRPO(4, group=2, reward=lambda prompt, texts, seed: None)
+    done = learner(lm, [Row("6 + 6\n", "x")], role="solver", config=SFTConfig(), seed=0)
+    assert done.tokens == 0
+    assert all(torch.equal(start[n], w) for n, w in lm.weights("solver").items())
 
 
 def test_grpo_makes_the_majority_likelier_and_the_minority_less(model_path, monkeypatch):
@@ -198,7 +224,7 @@ def test_grpo_makes_the_majority_likelier_and_the_minority_less(model_path, monk
     monkeypatch.setattr(
         lm, "sample", lambda prompts, k, **_: [[Sampled(t, 8, 0.0) for t in texts]] * len(prompts)
     )
-    learner = MajorityGRPO(12, group=8, prompts=2, epochs=6)
+    learner = GRPO(12, group=8, prompts=2, epochs=6)
     rows = [Row("6 + 6\n", "x"), Row("5 + 7\n", "x"), Row("5 + 7\n", "y")]
     prompts, said = ["6 + 6\n"] * 2, ["#### 12", "#### 34"]
     before = lm.nll(prompts, said, role="solver")
@@ -218,7 +244,7 @@ def test_grpo_takes_the_step_of_the_policy_gradient(model_path, monkeypatch):
         lm, "sample", lambda prompts, k, **_: [[Sampled(t, 8, 0.0) for t in texts]] * len(prompts)
     )
     config = SFTConfig(learning_rate=1e-3)
-    learner = MajorityGRPO(12, group=4, prompts=1)
+    learner = GRPO(12, group=4, prompts=1)
     learner(lm, [Row("6 + 6\n", "x")], role="solver", config=config, seed=0)
 
     gains = torch.tensor([1.0, 1.0, 1.0, -3.0]) / 3**0.5
@@ -240,7 +266,7 @@ def test_grpo_takes_the_step_of_the_policy_gradient(model_path, monkeypatch):
 
 def test_grpo_learns_nothing_from_agreement_and_leaves_the_proposer_to_sft(model_path, monkeypatch):
     lms = [LanguageModel.load(str(model_path), device="cpu", rank=2) for _ in range(2)]
-    learner, config = MajorityGRPO(12, group=3), SFTConfig(learning_rate=1e-2)
+    learner, config = GRPO(12, group=3), SFTConfig(learning_rate=1e-2)
     start, rows = lms[0].weights("solver"), [Row("6 + 6\n", "hello")]
     monkeypatch.setattr(
         lms[0], "sample", lambda prompts, k, **_: [[Sampled("#### 2", 7, 0.0)] * k] * len(prompts)
@@ -266,9 +292,7 @@ def test_grpo_restores_the_adapter_when_it_diverges(model_path, monkeypatch):
     start = lm.weights("solver")
     config = SFTConfig(learning_rate=float("inf"))
     with pytest.raises(DivergedError):
-        MajorityGRPO(12, group=3, epochs=2)(
-            lm, [Row("6 + 6\n", "x")], role="solver", config=config, seed=0
-        )
+        GRPO(12, group=3, epochs=2)(lm, [Row("6 + 6\n", "x")], role="solver", config=config, seed=0)
     assert all(torch.equal(start[n], w) for n, w in lm.weights("solver").items())
 
 
@@ -300,7 +324,9 @@ def test_a_run_repeats_and_the_gate_never_changes_nothing(small, model_path):
 SLOW = [pytest.param(arm, marks=pytest.mark.slow) for arm in ("gate certified", "stack v4")]
 
 
-@pytest.mark.parametrize("arm", ["placebo", "truth", "grpo", "gate mcnemar", *SLOW])
+@pytest.mark.parametrize(
+    "arm", ["placebo", "truth", "grpo", "grpo, truth", "grpo, late", "gate mcnemar", *SLOW]
+)
 def test_every_kind_of_arm_plays(small, model_path, arm):
     run = llm_play.play(str(model_path), arm, 1, 1e-3, SMALL)
     assert len(run["by_round"]["reward"]) == len(run["pairs_right"]) == 2
@@ -452,19 +478,17 @@ def test_a_model_that_is_not_there_is_one_line(tmp_path):
     assert "--model must be" in result.output
 
 
-def test_the_pilot_chooses_by_what_right_chains_teach_and_when_votes_harm():
-    def changes(truth, grpo):
-        rows = {"truth": truth, "grpo": grpo}
-        return {
-            f"{arm} {rate:g}": {"pass_1": {"mean": value}}
-            for arm, values in rows.items()
-            for rate, value in zip(llm_pilot.RATES[arm], values, strict=True)
-        }
+def test_the_pilot_chooses_the_smallest_rate_at_which_votes_harm():
+    def chosen(*grpo):
+        rates = llm_pilot.RATES["grpo"]
+        return llm_pilot.chosen(
+            {f"grpo {r:g}": {"pass_1": {"mean": m}} for r, m in zip(rates, grpo, strict=True)}
+        )
 
-    found = llm_pilot.chosen(changes((0.04, 0.02, -0.3), (-0.06, -0.2)))
-    assert found == {"sft": 3e-4, "fast": pytest.approx(3e-3), "grpo": 1e-3}
-    found = llm_pilot.chosen(changes((float("nan"), 0.02, 0.1), (0.1, -0.01)))
-    assert (found["sft"], found["grpo"]) == (3e-3, 3e-3)
+    assert chosen(-0.06, -0.2) == 3e-4
+    assert chosen(-0.04, -0.06) == 1e-3
+    assert chosen(0.1, -0.01) == 1e-3
+    assert chosen(float("nan"), float("nan")) == 1e-3
 
 
 def test_the_pilot_plays_every_rate(small, model_path, monkeypatch):
