@@ -15,7 +15,7 @@ from typing import Any
 
 import argus_gym
 from argus_gym.agents.tiny import TINY
-from argus_gym.benchmarks.llm_play import START, Size, play
+from argus_gym.benchmarks.llm_play import RATE, START, Size, play
 from argus_gym.benchmarks.llm_plots import plots
 from argus_gym.benchmarks.llm_tables import figures, tables
 from argus_gym.benchmarks.runner import Progress, run_jobs, sources
@@ -40,8 +40,8 @@ ARMS = {
 }
 """What is compared. The gate ``never`` changes nothing and is ``sft``."""
 
-RATE, FAST_RATE, GRPO_RATE = 1e-3, 3e-3, 1e-3
-"""Learning rates: that of ``tiny_agent``, three times it, and what ``llm_pilot`` chose."""
+FAST_RATE, GRPO_RATE = 3 * RATE, 3e-3
+"""Learning rates: three times that of the other arms, and what ``llm_pilot`` chose."""
 
 FULL, QUICK = Size(8, 32, 4, 2), Size(3, 4, 3, 0)
 SEEDS = {False: 5, True: 2}

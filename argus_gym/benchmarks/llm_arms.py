@@ -14,6 +14,7 @@ from argus_gym.agents.language_model import LanguageModel
 from argus_gym.agents.merged import MergedModel
 from argus_gym.agents.prompts import solver_messages
 from argus_gym.agents.sft import DivergedError, Row, SFTConfig, Trained, batches, sft
+from argus_gym.benchmarks.llm_play import RATE
 from argus_gym.problems import FALSE_KINDS, falsify, read, solution
 from argus_gym.records import LearnReport, TrainingPair
 
@@ -120,12 +121,14 @@ class Later(HFAgent):
 
     Args:
         lm: The model.
-        then: The other back end.
+        then: The other back end, and its configuration.
         onset: The first round whose learning step takes it, >= 0.
         options: Further arguments of :class:`~argus_gym.agents.hf.HFAgent`.
     """
 
-    def __init__(self, lm: LanguageModel, *, then: Learner, onset: int, **options: Any) -> None:
+    def __init__(
+        self, lm: LanguageModel, *, then: tuple[Learner, SFTConfig], onset: int, **options: Any
+    ) -> None:
         super().__init__(lm, **options)
         self.then, self.onset = then, onset
         self._learnt = 0
@@ -133,7 +136,7 @@ class Later(HFAgent):
     def learn(self, pairs: Sequence[TrainingPair]) -> LearnReport:
         """Learn; the round is over with it."""
         if self._learnt == self.onset:
-            self.learner = self.then
+            self.learner, self.config = self.then
         self._learnt += 1
         return super().learn(pairs)
 
@@ -284,7 +287,7 @@ def make_agent(arm: str, model: str, seed: int, rate: float) -> HFAgent:
         arm: A key of :data:`argus_gym.benchmarks.llm.ARMS`.
         model: Local path or hub name.
         seed: Seed of the adapters and of every draw.
-        rate: Learning rate of both roles.
+        rate: Learning rate of both roles; of ``grpo, late`` from its onset on.
     """
     kinds: dict[str, type[HFAgent]] = {
         "placebo": Shuffled,
@@ -293,11 +296,12 @@ def make_agent(arm: str, model: str, seed: int, rate: float) -> HFAgent:
     }
     kind = kinds.get(arm, HFAgent)
     lm = MergedModel.load(model, seed=seed)
+    config = SFTConfig(learning_rate=rate, epochs=EPOCHS, batch_size=BATCH)
     options: dict[str, Any] = {
         "max_new_tokens": CHAIN_TOKENS,
         "problem_tokens": PROBLEM_TOKENS,
         "heat": HEAT,
-        "config": SFTConfig(learning_rate=rate, epochs=EPOCHS, batch_size=BATCH),
+        "config": config,
     }
     if arm.startswith("grpo"):
         rewards: dict[str, Reward] = {
@@ -308,7 +312,11 @@ def make_agent(arm: str, model: str, seed: int, rate: float) -> HFAgent:
         learner = GRPO(CHAIN_TOKENS, prompts=BATCH, epochs=GRPO_EPOCHS, reward=reward)
         if arm.startswith("grpo, late"):
             kind = Later
-            options |= {"then": learner, "onset": GRPO_ONSET}
+            options |= {
+                "config": replace(config, learning_rate=RATE),
+                "then": (learner, config),
+                "onset": GRPO_ONSET,
+            }
         else:
             options["learner"] = learner
     if arm == "false premises":

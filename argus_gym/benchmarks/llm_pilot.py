@@ -17,8 +17,8 @@ __all__ = ["PILOT", "chosen", "pilot"]
 
 PILOT = Size(rounds=8, problems=32, every=8, kinds=2)
 FIRST_SEED = 1000
-RATES = {"truth": (3e-4, 1e-3, 3e-3), "grpo": (3e-4, 1e-3)}
-SEEDS = {"truth": 2, "grpo": 1}
+RATES = {"truth": (3e-4, 1e-3, 3e-3), "grpo": (3e-4, 1e-3, 3e-3)}
+SEEDS = {"truth": 2, "grpo": 2}
 
 
 def pilot(model: str, *, workers: int = 2, size: Size = PILOT) -> dict[str, dict[str, Any]]:

@@ -22,10 +22,13 @@ from argus_gym.wrappers.ensemble import ALPHA, average_e
 if TYPE_CHECKING:
     from argus_gym.agents.hf import HFAgent
 
-__all__ = ["START", "Evaluation", "Size", "held_problems", "play"]
+__all__ = ["RATE", "START", "Evaluation", "Size", "held_problems", "play"]
 
 START = "start"
 """The job that measures a seed's model before any learning."""
+
+RATE = 1e-3
+"""The learning rate of ``tiny_agent``."""
 
 K = 16
 HELD_STEPS = (1, 2, 4, 6)

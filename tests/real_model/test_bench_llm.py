@@ -156,12 +156,13 @@ def test_truth_labels_replace_wrong_chains_and_drop_what_cannot_be_read(model_pa
 def test_the_other_back_end_comes_at_its_round(model_path):
     first, then = Notes(), Notes()
     agent = Later.from_pretrained(
-        str(model_path), device="cpu", rank=2, learner=first, then=then, onset=2
+        str(model_path), device="cpu", rank=2, learner=first, then=(then, SFTConfig(2e-4)), onset=2
     )
     for text in "abcd":
         agent.learn([TrainingPair("6 + 6", Chain(text, None), 1.0, 0, 0)])
     told = [[row.completion for rows in n.rows["solver"] for row in rows] for n in (first, then)]
     assert told == [["a", "b"], ["c", "d"]]
+    assert agent.config.learning_rate == 2e-4
 
 
 def test_false_premises_begin_at_their_round_and_are_false(model_path, monkeypatch):
@@ -485,10 +486,10 @@ def test_the_pilot_chooses_the_smallest_rate_at_which_votes_harm():
             {f"grpo {r:g}": {"pass_1": {"mean": m}} for r, m in zip(rates, grpo, strict=True)}
         )
 
-    assert chosen(-0.06, -0.2) == 3e-4
-    assert chosen(-0.04, -0.06) == 1e-3
-    assert chosen(0.1, -0.01) == 1e-3
-    assert chosen(float("nan"), float("nan")) == 1e-3
+    assert chosen(-0.06, -0.2, -0.1) == 3e-4
+    assert chosen(-0.04, -0.06, 0.1) == 1e-3
+    assert chosen(0.1, -0.01, -0.04) == 3e-3
+    assert chosen(float("nan"), float("nan"), float("nan")) == 3e-3
 
 
 def test_the_pilot_plays_every_rate(small, model_path, monkeypatch):
