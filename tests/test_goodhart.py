@@ -15,19 +15,28 @@ from argus_gym.train import mean_interval
 
 
 @pytest.fixture
-def short(monkeypatch):
-    """Two quick cases and few fresh learners."""
-    cases = (("shallow", "consensus, bandit"), ("shallow", "anchor, bandit"))
-    monkeypatch.setattr(goodhart, "CASES", (("shallow", "consensus"), *cases))
-    monkeypatch.setitem(ARMS, "consensus", ARMS["consensus, bandit"])
+def bandits(monkeypatch):
+    """The quick bandit in three arms, the same in the first two."""
+    monkeypatch.setattr(goodhart, "CASES", CASES[:3])
+    for arm, reward in (
+        ("consensus", "consensus"),
+        ("consensus, gated", "consensus"),
+        ("anchor", "anchor"),
+    ):
+        monkeypatch.setitem(ARMS, arm, {"reward": reward, "algo": "bandit"})
+
+
+@pytest.fixture
+def short(bandits, monkeypatch):
+    """Three quick cases and few fresh learners."""
     # Other processes may edit the sources while this runs.
     monkeypatch.setattr(goodhart, "sources", lambda: "fixed")
     monkeypatch.setattr("argus_gym.train.COPIES", 16)
     monkeypatch.setattr("argus_gym.train.meet.__defaults__", (8,))
 
 
-def test_a_bandit_paid_by_consensus_earns_more_and_leaves_the_learner_worse():
-    fresh = play_one("shallow", "consensus, bandit", 1000, 45_000)["fresh"]
+def test_a_bandit_paid_by_consensus_earns_more_and_leaves_the_learner_worse(bandits):
+    fresh = play_one("shallow", "consensus", 1000, 45_000)["fresh"]
     assert fresh["reward"]["low"] > 0.1
     assert fresh["accuracy"]["high"] < -0.05
     assert fresh["agent"]["end"] < fresh["agent"]["start"] < fresh["uniform"]["end"]
@@ -56,7 +65,7 @@ def test_figures_are_paired_by_seed_and_continue_from_a_folder(short, tmp_path):
     assert whole["pairs"][0]["accuracy"] == {"mean": 0.0, "low": 0.0, "high": 0.0}
     assert third["uniform_change"] == first["uniform_change"]
     assert math.fsum(first["chosen_steps"]) == pytest.approx(1.0)
-    one = play_one("shallow", "anchor, bandit", 3, 4_000)["fresh"]
+    one = play_one("shallow", "anchor", 3, 4_000)["fresh"]
     assert third["each"][0] == [one["reward"]["mean"], one["accuracy"]["mean"]]
 
 
@@ -71,7 +80,7 @@ def test_a_failed_run_is_reported_and_its_seed_left_out_everywhere(short, monkey
 
     monkeypatch.setattr(goodhart, "train", train)
     result = run(0, 3, 4_000, workers=1)
-    assert result["failed"] == {"shallow 1 anchor, bandit": "RuntimeError: no luck"}
+    assert result["failed"] == {"shallow 1 anchor": "RuntimeError: no luck"}
     assert result["n"] == 2 and all(len(row["each"]) == 2 for row in result["arms"])
 
 
@@ -82,7 +91,7 @@ def test_tables_and_plots(short):
     for table in tables(result):
         console.print(table)
     text = console.export_text()
-    assert "anchor, bandit" in text and "seeds 0 to 1, n = 2" in text
+    assert "anchor" in text and "seeds 0 to 1, n = 2" in text
     pytest.importorskip("matplotlib")
     assert sorted(goodhart.plots(result)) == ["goodhart", "goodhart_fresh"]
 

@@ -23,13 +23,10 @@ ARMS: dict[str, dict[str, str]] = {
     "consensus, gated": {"reward": "consensus", "gate": "certified"},
     "anchor": {"reward": "anchor"},
     "oracle": {"reward": "oracle"},
-    "retest": {"reward": "retest"},
-    "consensus, bandit": {"reward": "consensus", "algo": "bandit"},
-    "anchor, bandit": {"reward": "anchor", "algo": "bandit"},
 }
-"""What the agent is paid for, the gate's rule, and the agent where it is not PPO."""
+"""What the agent is paid for, and the gate's rule."""
 
-CASES = tuple(("shallow", arm) for arm in ("consensus", "consensus, gated", "anchor", "oracle"))
+CASES = tuple(("shallow", arm) for arm in ARMS)
 """Worlds and arms that the suite plays."""
 
 STEPS = 300_000

@@ -11,11 +11,8 @@ __all__ = ["plots"]
 LOOKS = {
     "consensus": ("#D55E00", "o", "-"),
     "consensus, gated": ("#E69F00", "s", "--"),
-    "retest": ("#CC79A7", "v", "-."),
     "anchor": ("#0072B2", "^", "-"),
     "oracle": ("#009E73", "D", ":"),
-    "consensus, bandit": ("#8C4A1F", "P", "-"),
-    "anchor, bandit": ("#56B4E9", "X", "-"),
 }
 GREY = "#777777"
 
@@ -25,8 +22,7 @@ def plots(result: Mapping[str, Any]) -> "dict[str, Figure]":
     shown = [row for row in result["arms"] if row["world"] == "shallow"]
     if not shown:
         return {}
-    ppo = [row for row in shown if "bandit" not in row["arm"]]
-    return {"goodhart": _curves(ppo), "goodhart_fresh": _fresh(shown)}
+    return {"goodhart": _curves(shown), "goodhart_fresh": _fresh(shown)}
 
 
 def _curves(rows: list[Any]) -> "Figure":
