@@ -241,6 +241,16 @@ def test_a_useless_file_is_one_line_that_names_it(tmp_path, name):
     assert name in str(error.value) and "\n" not in str(error.value)
 
 
+def test_a_folder_of_runs_names_them(tmp_path):
+    for name in ("two", "one", "notes"):
+        (tmp_path / name).mkdir()
+        if name != "notes":
+            (tmp_path / name / "events.out.tfevents.1").write_bytes(b"")
+    wanted = f"expected one or more of {tmp_path / 'one'}, {tmp_path / 'two'}$"
+    with pytest.raises(InputError, match=wanted):
+        read(tmp_path)
+
+
 def test_missing_files_and_plain_folders_are_named(tmp_path):
     for path in (tmp_path / "gone.csv", tmp_path):
         with pytest.raises(InputError, match="expected a log file"):

@@ -20,6 +20,7 @@ __all__ = ["Log", "one_line", "read"]
 MAX_SERIES = 64
 MAX_STEP = 2.0**53
 SEARCHED = 50
+SHOWN = 8
 WANDB = re.compile(r"(?P<run>.+) - (?P<name>.+?)(?P<side>__MIN|__MAX|__step)?")
 
 
@@ -72,7 +73,9 @@ def read(path: Path, mapping: Mapping[str, str] | None = None) -> list[Log]:
     if is_events(path):
         form, found = "TensorBoard", event_rows(path, ignored)
     elif path.is_dir():
-        raise InputError(f"{path} is a folder without event files: expected a log file")
+        inside = [str(sub) for sub in sorted(path.iterdir()) if sub.is_dir() and is_events(sub)]
+        hint = f"one or more of {', '.join(inside[:SHOWN])}" if inside else "a log file"
+        raise InputError(f"{path} is a folder without event files: expected {hint}")
     else:
         form, found = rows(path, ignored)
     first = list(islice(found, SEARCHED))
