@@ -34,7 +34,9 @@ app = typer.Typer(
 
 
 def main(args: Sequence[str] | None = None) -> NoReturn:
-    """Run the command line and exit: 0 done, 2 bad option or input, 130 interrupted.
+    """Run the command line and exit.
+
+    0: done, 1: out of memory, 2: bad option or input, 130: interrupted.
 
     Args:
         args: The arguments, those of the process where ``None``.
@@ -142,10 +144,11 @@ def _run(
                 other = runs.run(second, on_round=on_round)
     except InputError as error:
         stop(str(error), 2, "run")
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, MemoryError) as error:
+        what, code = (str(error), 1) if isinstance(error, MemoryError) else ("interrupted", 130)
         kept = folder is not None and folder.is_dir()
         again = f"continue with: argus-gym run --resume {shlex.quote(str(folder))}"
-        stop(f"interrupted; {again if kept else 'nothing was kept'}", 130, "run")
+        stop(f"{what}; {again if kept else 'nothing was kept'}", code, "run")
     if finished:
         print(f"{resume} is finished: nothing to continue", file=sys.stderr)
     if other is None:

@@ -20,7 +20,7 @@ from argus_gym.chain_sets import ChainSet, load
 from argus_gym.checkpoint import InputError, RunData, RunFolder, dumps
 from argus_gym.receipt import compare, summarise
 from argus_gym.records import RoundRecord, Value, decode, encode
-from argus_gym.run_data import CONFIG, read_config
+from argus_gym.run_data import CONFIG, read_config, weights_digest
 from argus_gym.spaces import MAX_K
 from argus_gym.wrappers import stack
 from argus_gym.wrappers.stacks import check_stack
@@ -51,7 +51,8 @@ class RunConfig:
         agent: ``simulated``, ``replay``, ``tiny`` (the language model in the package) or ``hf``.
         chains: File or folder of recorded chain sets, for ``replay`` only.
         model: Local path or hub name of a language model, for ``hf`` only.
-        precision: Of that model: ``float32``, ``bfloat16``, ``int8`` or ``nf4``.
+        precision: Of that model: ``float32``, ``bfloat16``, ``int8`` or ``nf4``; of all others
+            ``float32``.
         planner: Name of a planner in :mod:`argus_gym.planner`.
         stack: Detectors, gate and monitors: a name in :data:`argus_gym.wrappers.STACKS`.
 
@@ -90,9 +91,11 @@ class RunConfig:
             if self.agent != agent and getattr(self, name) is not None:
                 value = getattr(self, name)
                 raise InputError(f"{name} must be left out for agent {self.agent}, got {value!r}")
-        if self.precision not in PRECISIONS:
+        kinds = PRECISIONS if self.agent == "hf" else PRECISIONS[:1]
+        if self.precision not in kinds:
             raise InputError(
-                f"precision must be one of {', '.join(PRECISIONS)}, got {self.precision!r}"
+                f"precision must be one of {', '.join(kinds)} for agent {self.agent}, "
+                f"got {self.precision!r}"
             )
 
 
@@ -201,6 +204,8 @@ def _prepare(config: RunConfig) -> Setup:
             agent = SimulatedAgent(config.seed)
         elif config.chains is None:
             agent = _language_model(config)
+            if config.model is not None and Path(config.model).is_dir():
+                settings["model_sha256"] = weights_digest(Path(config.model))
         else:
             sets = load(config.chains)
             settings["chains_sha256"] = hashlib.sha256(dumps(encode(sets)).encode()).hexdigest()
@@ -245,9 +250,13 @@ def _language_model(config: RunConfig) -> KeptAgent:
 
 
 def _absolute(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the settings with ``chains`` as an absolute path."""
-    chains = settings.get("chains")
-    return dict(settings) | ({"chains": str(Path(chains).resolve())} if chains else {})
+    """Return the settings with absolute paths; a model that is no folder is a hub name."""
+    out, chains, model = dict(settings), settings.get("chains"), settings.get("model")
+    if chains:
+        out["chains"] = str(Path(chains).resolve())
+    if model and Path(model).is_dir():
+        out["model"] = str(Path(model).resolve())
+    return out
 
 
 def _held_out(sets: Sequence[ChainSet], seed: int) -> tuple[tuple[Item, ...], tuple[Item, ...]]:

@@ -71,6 +71,15 @@ def digest(data: bytes) -> dict[str, Any]:
     return {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
 
 
+def weights_digest(folder: Path) -> str:
+    """Return one SHA-256 of a model's weight files, by name."""
+    total = hashlib.sha256()
+    for file in sorted((*folder.glob("*.safetensors"), *folder.glob("*.bin"))):
+        with file.open("rb") as opened:
+            total.update(hashlib.file_digest(opened, "sha256").digest())
+    return total.hexdigest()
+
+
 def read_config(path: Path) -> dict[str, Any]:
     """Return the settings in a run folder's ``config.json``.
 

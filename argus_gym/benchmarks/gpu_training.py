@@ -8,7 +8,7 @@ from argus_gym.benchmarks.gpu_parts import REPEATS, Bench
 from argus_gym.benchmarks.gpu_shape import problems, training_flops
 from argus_gym.problems import solution
 
-__all__ = ["profile", "sft_bfloat16", "sft_int8", "sft_nf4"]
+__all__ = ["profile", "rows_of", "sft_bfloat16", "sft_int8", "sft_nf4"]
 
 TOP = 16
 
@@ -32,7 +32,7 @@ def _train(bench: Bench, precision: str) -> dict[str, Any]:
     from argus_gym.agents.sft import SFTConfig, sft
 
     lm = bench.model(precision)
-    rows, lengths = _rows(bench, lm, bench.shape.rows * bench.shape.updates)
+    rows, lengths = rows_of(bench, lm, bench.shape.rows * bench.shape.updates)
     config = SFTConfig(batch_size=bench.shape.rows)
 
     def train(n: int) -> None:
@@ -62,7 +62,7 @@ def _train(bench: Bench, precision: str) -> dict[str, Any]:
     return found
 
 
-def _rows(bench: Bench, lm: Any, n: int) -> tuple[list[Any], list[tuple[int, int]]]:
+def rows_of(bench: Bench, lm: Any, n: int) -> tuple[list[Any], list[tuple[int, int]]]:
     """Return rows with completions of full length, and the tokens of each: all, and scored."""
     from argus_gym.agents.sft import Row
 
@@ -91,7 +91,7 @@ def profile(bench: Bench) -> dict[str, Any]:
     from argus_gym.agents.sft import SFTConfig, sft
 
     lm = bench.model("bfloat16")
-    rows, _ = _rows(bench, lm, bench.shape.rows)
+    rows, _ = rows_of(bench, lm, bench.shape.rows)
     config = SFTConfig(batch_size=bench.shape.rows)
     cuda = bench.device == "cuda"
     activity = ProfilerActivity.CUDA if cuda else ProfilerActivity.CPU

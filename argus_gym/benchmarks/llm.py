@@ -6,7 +6,6 @@ detectors watch, and nothing but the arm's own gate or stack acts. The rate of
 ``grpo`` was chosen on seeds of 1,000 and more.
 """
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict
 from importlib.util import find_spec
@@ -19,7 +18,7 @@ from argus_gym.benchmarks.llm_play import RATE, START, Size, play
 from argus_gym.benchmarks.llm_plots import plots
 from argus_gym.benchmarks.llm_tables import figures, tables
 from argus_gym.benchmarks.runner import Progress, run_jobs, sources
-from argus_gym.run_data import InputError
+from argus_gym.run_data import InputError, weights_digest
 from argus_gym.wrappers.rules import RULES
 
 __all__ = ["ARMS", "figures", "from_start", "plots", "run", "tables"]
@@ -111,12 +110,8 @@ def from_start(found: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
 def _identity(model: str) -> dict[str, str]:
     """Return a model's name and, of a local one, a digest of its weights."""
     path = Path(model)
-    weights = sorted(path.glob("*.safetensors"))
-    if path.is_dir() and weights:
-        total = hashlib.sha256()
-        for file in weights:
-            total.update(file.read_bytes())
-        return {"model": path.name, "weights": total.hexdigest()[:16]}
+    if path.is_dir() and any(path.glob("*.safetensors")):
+        return {"model": path.name, "weights": weights_digest(path)[:16]}
     if model == str(TINY) or path.exists():
         raise InputError(f"--model must be a folder with weights or a hub name, got {model}")
     return {"model": model, "weights": ""}

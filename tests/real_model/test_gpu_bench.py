@@ -1,6 +1,7 @@
 """The GPU benchmark, with a toy shape on the CPU: that it measures what it says it measures."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -9,11 +10,11 @@ pytest.importorskip("transformers", reason='needs pip install "argus-gym[llm]"')
 pytest.importorskip("peft", reason='needs pip install "argus-gym[llm]"')
 
 from argus_gym.agents.prompts import solver_messages  # noqa: E402
-from argus_gym.benchmarks import gpu, gpu_parts, gpu_training  # noqa: E402
+from argus_gym.benchmarks import gpu, gpu_bound, gpu_parts, gpu_training  # noqa: E402
 from argus_gym.benchmarks.gpu_shape import SHAPES, build, problems, training_flops  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore")
-FAST = ("peak", "sampling", "sft bfloat16", "profile", "steps", "round")
+FAST = ("peak", "sampling", "sft bfloat16", "profile", "bound", "steps", "round")
 
 
 @pytest.fixture(scope="module")
@@ -65,13 +66,37 @@ def test_utilisation_is_of_the_peak_of_the_same_run(result):
     assert train["mfu"] < train["mfu_6n"] < 1.5 * train["mfu"]
 
 
+def test_traffic_counts_what_kernels_read_write_and_compute():
+    a, b = torch.ones(3, 5), torch.ones(5, 7)
+    with gpu_bound.Traffic(frozenset({b.untyped_storage().data_ptr()}), scale=10) as counted:
+        (a @ b).t().exp()
+    assert counted.kernels == {
+        ("mm", "float32", 10 * 2 * 3 * 5 * 7, 4 * (10 * 15 + 35 + 10 * 21)): 1,
+        ("exp", "float32", 0, 4 * 10 * 2 * 21): 1,
+    }
+
+
+def test_the_bound_of_all_layers_is_what_they_would_count(tmp_path):
+    """Two layers and what the second adds make the third."""
+    shape = replace(SHAPES["toy"], config={**SHAPES["toy"].config, "num_hidden_layers": 3})
+    bench = gpu_parts.Bench(shape, tmp_path, "cpu", 0, deadline=float("inf"))
+    found = gpu_bound.bound(bench)
+    kernels, _ = gpu_bound._kernels(bench, 3)
+    assert found["calls"] == sum(kernels.values())
+    for device, (peak, bandwidth) in gpu_bound.DEVICES.items():
+        times = [n * max(k[2] / peak, k[3] / bandwidth) for k, n in kernels.items()]
+        assert found["devices"][device]["seconds"] == pytest.approx(sum(times))
+    # Nothing takes less than its operations, so no share is above 1.
+    assert 0 < found["devices"]["H100"]["mfu"] < found["devices"]["H200"]["mfu"] < 1
+
+
 def test_operations_are_those_that_torch_counts(tmp_path):
     from torch.utils.flop_counter import FlopCounterMode
 
     build(SHAPES["toy"], tmp_path, "cpu", 0)
     bench = gpu_parts.Bench(SHAPES["toy"], tmp_path, "cpu", 0, deadline=float("inf"))
     lm = bench.model("float32")
-    rows, lengths = gpu_training._rows(bench, lm, 1)
+    rows, lengths = gpu_training.rows_of(bench, lm, 1)
     with lm.role("solver", train=True), FlopCounterMode(display=False) as counted:
         losses, _ = lm.losses([rows[0].prompt], [rows[0].completion])
         losses.sum().backward()
@@ -125,7 +150,12 @@ def test_bad_arguments_name_the_rule(options):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("part", "needs"),
-    [("static cache", "torch"), ("trl", "trl"), ("sft int8", "bitsandbytes")],
+    [
+        ("static cache", "torch"),
+        ("trl", "trl"),
+        ("sft int8", "bitsandbytes"),
+        ("sft nf4", "bitsandbytes"),
+    ],
 )
 def test_the_parts_that_take_longer(part, needs):
     pytest.importorskip(needs, reason='needs pip install "argus-gym[llm]"')
