@@ -29,7 +29,8 @@ class Agent(Protocol):
 
     One with an attribute ``temperature`` is told the sampling temperature asked for before each
     ``solve``; 1 is its own default. One with a method ``expect(problems)`` hears before a block of
-    retests which problems come, so that it can solve them in batches.
+    retests which problems come, so that it can solve them in batches. One with a method
+    ``hold(snapshot)`` gets each snapshot read from a file and returns what stands for it.
     """
 
     def propose(self, obs: Mapping[str, Any], info: Mapping[str, Any]) -> str | Proposal:
@@ -88,6 +89,8 @@ def rollout(
     """
     obs, info = start or env.reset(seed=seed)
     points = {} if points is None else points
+    if hasattr(agent, "hold"):
+        points.update({name: agent.hold(point) for name, point in points.items()})
     points.setdefault("certified", agent.snapshot())
     weights = "before"
     rounds: list[RoundRecord] = []

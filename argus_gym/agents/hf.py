@@ -51,7 +51,7 @@ class HFAgent:
     problems that became training pairs. Each role trains its own adapter only.
 
     Snapshots are names of states that the agent keeps in memory for as long as somebody holds the
-    name; :meth:`save` writes them with the rest.
+    name; :meth:`save` writes them with the rest, and :meth:`hold` takes up a name read from a file.
 
     Args:
         lm: The model.
@@ -90,7 +90,6 @@ class HFAgent:
         self._coming: list[str] = []
         self._ahead: dict[str, Solve] = {}
         self._kept: dict[str, dict[str, Weights]] = {}
-        self._pinned: frozenset[str] = frozenset()
         self._named: WeakValueDictionary[str, Snapshot] = WeakValueDictionary()
 
     @classmethod
@@ -207,8 +206,16 @@ class HFAgent:
         """Return the name of the present state of both adapters."""
         state = {role: self.lm.weights(role) for role in ROLES}
         key = _digest(state)
-        self._kept = {k: s for k, s in self._kept.items() if k in self._named or k in self._pinned}
+        self._kept = {k: s for k, s in self._kept.items() if k in self._named}
         self._kept[key] = state
+        return self.hold({"adapters": key})
+
+    def hold(self, snapshot: Mapping[str, str]) -> Snapshot:
+        """Return the name of a state for one read from a file, so that the agent keeps the state.
+
+        After :meth:`load` states that nobody holds are dropped with the next :meth:`snapshot`.
+        """
+        key = snapshot["adapters"]
         named = self._named.get(key) or Snapshot(adapters=key)
         self._named[key] = named
         return named
@@ -259,7 +266,7 @@ class HFAgent:
             self._rng.bit_generator.state = state["rng"]
         except (KeyError, TypeError, ValueError, SafetensorError) as error:
             raise ValueError(f"{path}: expected a saved language-model agent ({error})") from error
-        self._kept, self._pinned = kept, frozenset(kept)
+        self._kept = kept
         self._asked = {}
         self._forget()
 

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
+from jinja2 import TemplateError
 from peft import (
     LoraConfig,
     PeftModel,
@@ -21,23 +22,90 @@ from peft import (
     set_peft_model_state_dict,
 )
 from peft.helpers import disable_input_dtype_casting
+from safetensors import SafetensorError
 from transformers import (
     AutoConfig,
     AutoModelForCausalLM,
     AutoTokenizer,
     BitsAndBytesConfig,
+    GenerationConfig,
     LogitsProcessor,
     LogitsProcessorList,
 )
 
 from argus_gym.agents.prompts import Messages
 
-__all__ = ["ROLES", "LanguageModel", "Precision", "Sampled", "Weights"]
+__all__ = [
+    "NEUTRAL",
+    "ROLES",
+    "LanguageModel",
+    "Precision",
+    "Sampled",
+    "Weights",
+    "render",
+    "seeded",
+]
 
 ROLES = ("proposer", "solver")
 
 Precision = Literal["float32", "bfloat16", "int8", "nf4"]
 Weights = dict[str, torch.Tensor]
+
+_NEUTRAL: dict[str, Any] = {
+    "assistant_early_exit": None,
+    "bad_words_ids": None,
+    "begin_suppress_tokens": None,
+    "constraints": None,
+    "diversity_penalty": 0.0,
+    "dola_layers": None,
+    "early_stopping": False,
+    "encoder_no_repeat_ngram_size": 0,
+    "encoder_repetition_penalty": 1.0,
+    "epsilon_cutoff": 0.0,
+    "eta_cutoff": 0.0,
+    "exponential_decay_length_penalty": None,
+    "force_words_ids": None,
+    "forced_bos_token_id": None,
+    "forced_eos_token_id": None,
+    "guidance_scale": 1.0,
+    "is_assistant": False,
+    "length_penalty": 1.0,
+    "max_time": None,
+    "min_length": 0,
+    "min_new_tokens": None,
+    "min_p": None,
+    "no_repeat_ngram_size": 0,
+    "num_beam_groups": 1,
+    "num_beams": 1,
+    "num_return_sequences": 1,
+    "output_attentions": False,
+    "output_hidden_states": False,
+    "output_logits": False,
+    "output_scores": False,
+    "penalty_alpha": None,
+    "prefill_chunk_size": None,
+    "prompt_lookup_num_tokens": None,
+    "remove_invalid_values": False,
+    "renormalize_logits": False,
+    "repetition_penalty": 1.0,
+    "return_dict_in_generate": False,
+    "sequence_bias": None,
+    "stop_strings": None,
+    "suppress_tokens": None,
+    "token_healing": False,
+    "top_h": None,
+    "top_k": 0,
+    "top_p": 1.0,
+    "typical_p": 1.0,
+    "use_cache": True,
+    "use_mtp": None,
+    "watermarking_config": None,
+}
+NEUTRAL: dict[str, Any] = {n: v for n, v in _NEUTRAL.items() if hasattr(GenerationConfig(), n)}
+"""Arguments of ``generate`` that keep the model's own ``generation_config`` from changing what is
+sampled: with them only the temperature does. As arguments, ``None`` overrules the model; inside a
+``GenerationConfig`` it would leave the choice to the model. Values that would need work at every
+token are ``None``."""
 
 ADVICE = (
     "out of memory with a single sequence: use a smaller model, precision nf4, fewer new tokens, "
@@ -77,7 +145,8 @@ class LanguageModel:
         tokenizer: The tokenizer.
         device: Where the model is.
         window: Longest prompt and completion together, in tokens; longer prompts lose their start.
-        rows: Most sequences in one batch; halved for good when the device runs out of memory.
+        rows: Most sequences in one batch, for ``sampling`` and for ``scoring`` (losses and
+            embeddings); halved for good when the device runs out of memory there.
         cache: Cache of ``generate``: ``None`` for its default, ``static`` to compile on a GPU.
         mixed: Whether losses are computed in mixed precision: the base is in bfloat16, and so is
             the adapters' arithmetic; their weights and gradients are in float32.
@@ -98,14 +167,14 @@ class LanguageModel:
         config = LoraConfig(
             r=rank, lora_alpha=2 * rank, target_modules="all-linear", task_type="CAUSAL_LM"
         )
-        with _seeded(seed), warnings.catch_warnings():
+        with seeded(seed), warnings.catch_warnings():
             # peft asks transformers for an attribute by its old name.
             warnings.filterwarnings("ignore", ".*is_gradient_checkpointing", FutureWarning)
             self.peft: PeftModel = get_peft_model(model, config, adapter_name=ROLES[0])
             self.peft.add_adapter(ROLES[1], config)
         self.peft.eval()
         self.device = next(model.parameters()).device
-        self.rows = 256
+        self.rows = {"sampling": 256, "scoring": 256}
         self.window = int(getattr(model.config, "max_position_embeddings", 0)) or 1 << 20
         self.cache: Literal["static"] | None = None
         self.mixed = bool(model.dtype == torch.bfloat16)
@@ -143,7 +212,9 @@ class LanguageModel:
             AutoConfig.from_pretrained(path)
             tokenizer = AutoTokenizer.from_pretrained(path)
             model = AutoModelForCausalLM.from_pretrained(path, **options)
-        except (OSError, ValueError, KeyError) as error:
+        except torch.OutOfMemoryError:
+            raise
+        except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
             said = (str(error).strip().splitlines() or [type(error).__name__])[0]
             raise ValueError(f"{path} is not a causal language model: {said}") from error
         if "quantization_config" not in options:
@@ -160,16 +231,8 @@ class LanguageModel:
             self.peft.set_adapter(name, inference_mode=True)
 
     def render(self, messages: Messages) -> str:
-        """Return messages as the prompt of one answer.
-
-        A tokenizer without a chat template gets their contents, one a paragraph.
-        """
-        if self.tokenizer.chat_template is None:
-            return "\n\n".join(m["content"] for m in messages) + "\n\n"
-        text: str = self.tokenizer.apply_chat_template(
-            messages, tokenize=False, add_generation_prompt=True
-        )
-        return text
+        """Return messages as the prompt of one answer; see :func:`render`."""
+        return render(self.tokenizer, messages)
 
     def sample(
         self,
@@ -187,7 +250,8 @@ class LanguageModel:
             prompts: Rendered prompts.
             k: Completions for each, >= 1.
             role: Whose adapter writes.
-            max_new_tokens: Longest completion, >= 1.
+            max_new_tokens: Longest completion, >= 1; one token of the prompt always fits beside it
+                into the window.
             temperature: Above 0; 0 is greedy.
             seed: Seed of the draws: the same call gives the same texts on the same device.
 
@@ -195,27 +259,28 @@ class LanguageModel:
             MemoryError: If not even one sequence fits.
         """
         out: list[list[Sampled]] = []
-        with self.role(role), torch.no_grad(), _seeded(seed, self.device):
+        limit = min(max_new_tokens, self.window - 1)
+        with self.role(role), torch.no_grad(), seeded(seed):
             copies = [prompt for prompt in prompts for _ in range(k)]
             flat: list[Sampled] = []
             while len(flat) < len(copies):
                 batch = copies[len(flat) : len(flat) + self._batch(k)]
                 try:
-                    flat += self._generate(batch, max_new_tokens, temperature)
+                    flat += self._generate(batch, limit, temperature)
                 except torch.OutOfMemoryError:
-                    self.shrink()
+                    self.shrink("sampling")
             out = [flat[i : i + k] for i in range(0, len(flat), k)]
         return out
 
-    def shrink(self) -> None:
-        """Halve ``rows`` after the device ran out of memory.
+    def shrink(self, what: Literal["sampling", "scoring"]) -> None:
+        """Halve ``rows[what]`` after the device ran out of memory.
 
         Raises:
             MemoryError: If it is 1 already.
         """
-        if self.rows <= 1:
+        if self.rows[what] <= 1:
             raise MemoryError(ADVICE)
-        self.rows //= 2
+        self.rows[what] //= 2
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
 
@@ -228,12 +293,12 @@ class LanguageModel:
         found: list[float] = []
         with self.role(role), torch.no_grad():
             while len(found) < len(prompts):
-                part = slice(len(found), len(found) + self.rows)
+                part = slice(len(found), len(found) + self.rows["scoring"])
                 try:
                     means, _ = self.losses(prompts[part], completions[part])
                     found += means.tolist()
                 except torch.OutOfMemoryError:
-                    self.shrink()
+                    self.shrink("scoring")
         return np.array(found)
 
     def losses(
@@ -246,34 +311,25 @@ class LanguageModel:
         """
         end = [self.tokenizer.eos_token_id]
         tails = [ids[: self.window - 2] + end for ids in self._ids(completions)]
-        heads = [
-            ids[max(0, len(ids) + len(tail) - self.window) :]
-            for ids, tail in zip(self._ids(prompts), tails, strict=True)
-        ]
-        width = max(len(a) + len(b) for a, b in zip(heads, tails, strict=True))
+        heads = [ids or end for ids in self._ids(prompts)]
         kept = max(map(len, tails))
-        pad = self.tokenizer.pad_token_id
         # Padded on the left, so that all completions end together and only their logits are made.
-        ids = torch.tensor([[pad] * (width - len(a + b)) + a + b for a, b in zip(heads, tails)])
-        mask = torch.tensor(
-            [[0] * (width - len(a + b)) + [1] * len(a + b) for a, b in zip(heads, tails)]
-        )
+        batch = self._pad([(a + b)[-self.window :] for a, b in zip(heads, tails, strict=True)])
         scored = torch.tensor([[0] * (kept - len(b)) + [1] * len(b) for b in tails])
-        ids, mask, scored = ids.to(self.device), mask.to(self.device), scored.to(self.device)
+        scored = scored.to(self.device)
         # Autocast alone would not do: the adapters' layers turn what comes in to float32 first.
         with (
             torch.autocast(self.device.type, torch.bfloat16, enabled=self.mixed),
             disable_input_dtype_casting(self.peft, active=self.mixed),
         ):
             logits = self.peft(
-                input_ids=ids,
-                attention_mask=mask,
-                position_ids=(mask.cumsum(1) - 1).clamp(min=0),
+                **batch,
+                position_ids=_positions(batch["attention_mask"]),
                 logits_to_keep=kept + 1,
                 use_cache=False,
             ).logits[:, :-1]
         each = torch.nn.functional.cross_entropy(
-            logits.float().flatten(0, 1), ids[:, -kept:].flatten(), reduction="none"
+            logits.float().flatten(0, 1), batch["input_ids"][:, -kept:].flatten(), reduction="none"
         ).view_as(scored)
         tokens = scored.sum(1)
         return (each * scored).sum(1) / tokens, tokens
@@ -290,13 +346,17 @@ class LanguageModel:
         with self.peft.disable_adapter(), torch.no_grad():
             while sum(map(len, found)) < len(texts):
                 done = sum(map(len, found))
-                batch = self._encode(texts[done : done + self.rows], self.window)
+                batch = self._encode(texts[done : done + self.rows["scoring"]], self.window)
                 try:
                     hidden = self.peft(
-                        **batch, output_hidden_states=True, logits_to_keep=1, use_cache=False
+                        **batch,
+                        position_ids=_positions(batch["attention_mask"]),
+                        output_hidden_states=True,
+                        logits_to_keep=1,
+                        use_cache=False,
                     ).hidden_states[-1]
                 except torch.OutOfMemoryError:
-                    self.shrink()
+                    self.shrink("scoring")
                     continue
                 mask = batch["attention_mask"][:, :, None]
                 found.append((hidden.float() * mask).sum(1) / mask.sum(1))
@@ -337,17 +397,18 @@ class LanguageModel:
 
     def _batch(self, k: int) -> int:
         """Return how many sequences to sample together: whole prompts where they fit."""
-        return max(self.rows // k * k, min(self.rows, k))
+        rows = self.rows["sampling"]
+        return max(rows // k * k, min(rows, k))
 
     def _generate(self, prompts: list[str], limit: int, temperature: float) -> list[Sampled]:
-        batch = self._encode(prompts, max(1, self.window - limit))
+        batch = self._encode(prompts, self.window - limit)
         width = batch["input_ids"].shape[1]
         recorder = _Recorder(width)
-        drawn = {"do_sample": True, "temperature": temperature, "top_k": 0, "top_p": 1.0}
+        drawn = {"do_sample": True, "temperature": temperature}
         greedy = {"do_sample": False, "temperature": None, "top_k": None, "top_p": None}
         rows = self.peft.generate(
             **batch,
-            **(drawn if temperature > 0 else greedy),
+            **(NEUTRAL | (drawn if temperature > 0 else greedy)),
             max_new_tokens=limit,
             logits_processor=LogitsProcessorList([recorder]),
             pad_token_id=self.tokenizer.pad_token_id,
@@ -371,15 +432,16 @@ class LanguageModel:
         return ids
 
     def _encode(self, texts: Sequence[str], limit: int) -> dict[str, torch.Tensor]:
-        batch = self.tokenizer(
-            list(texts),
-            add_special_tokens=False,
-            padding=True,
-            truncation=True,
-            max_length=limit,
-            return_tensors="pt",
-        )
-        return {n: batch[n].to(self.device) for n in ("input_ids", "attention_mask")}
+        """Return the last ``limit`` tokens of each text; an empty one is an end of sequence."""
+        end = [self.tokenizer.eos_token_id]
+        return self._pad([(ids or end)[-limit:] for ids in self._ids(texts)])
+
+    def _pad(self, rows: list[list[int]]) -> dict[str, torch.Tensor]:
+        """Return rows padded on the left to the longest, with their mask, on the device."""
+        width, pad = max(map(len, rows)), self.tokenizer.pad_token_id
+        ids = torch.tensor([[pad] * (width - len(row)) + row for row in rows])
+        mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in rows])
+        return {"input_ids": ids.to(self.device), "attention_mask": mask.to(self.device)}
 
 
 class _Recorder(LogitsProcessor):
@@ -408,12 +470,41 @@ class _Recorder(LogitsProcessor):
             self._found.append(self._scores.logsumexp(1) - taken)
 
 
+def render(tokenizer: Any, messages: Messages) -> str:
+    """Return messages as the prompt of one answer, by the tokenizer's chat template.
+
+    Where the template refuses a system role, its text opens the first user's turn. A tokenizer
+    without a chat template gets the contents, one a paragraph.
+
+    Raises:
+        jinja2.TemplateError: If the template refuses the messages for another reason.
+    """
+    if tokenizer.chat_template is None:
+        return "\n\n".join(m["content"] for m in messages) + "\n\n"
+    try:
+        text: str = tokenizer.apply_chat_template(
+            messages, tokenize=False, add_generation_prompt=True
+        )
+    except TemplateError:
+        if [m["role"] for m in messages[:2]] != ["system", "user"]:
+            raise
+        system, user = messages[:2]
+        opening = user | {"content": f"{system['content']}\n\n{user['content']}"}
+        return render(tokenizer, [opening, *messages[2:]])
+    return text
+
+
 @contextmanager
-def _seeded(seed: int, device: torch.device | None = None) -> Iterator[None]:
-    gpus = [device] if device is not None and device.type == "cuda" else []
-    with torch.random.fork_rng(devices=gpus):
+def seeded(seed: int) -> Iterator[None]:
+    """Seed torch's generators in the block; after it those of all devices are as they were."""
+    with torch.random.fork_rng(devices=range(torch.cuda.device_count()), device_type="cuda"):
         torch.manual_seed(seed)
         yield
+
+
+def _positions(mask: torch.Tensor) -> torch.Tensor:
+    """Return each token's place in its row without the padding; 0 for padding."""
+    return (mask.cumsum(1) - 1).clamp(min=0)
 
 
 def _end_tokens(model: Any, tokenizer: Any) -> list[int]:
@@ -426,7 +517,11 @@ def _end_tokens(model: Any, tokenizer: Any) -> list[int]:
 def _precision(precision: Precision, device: str) -> dict[str, Any]:
     if precision in ("float32", "bfloat16"):
         return {"dtype": getattr(torch, precision)}
-    compute = torch.float32 if device == "cpu" else torch.bfloat16
+    if device == "cpu":
+        compute = torch.float32
+    else:
+        native = torch.cuda.is_bf16_supported(including_emulation=False)
+        compute = torch.bfloat16 if native else torch.float16
     if precision == "int8":
         # It says for every layer and call that it casts its input.
         logging.getLogger("bitsandbytes.autograd._functions").setLevel(logging.ERROR)

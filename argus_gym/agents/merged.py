@@ -26,9 +26,18 @@ class MergedModel(LanguageModel):
         model: The base.
         tokenizer: Its tokenizer.
         options: Further arguments of the base class.
+
+    Raises:
+        ValueError: If the base is not in ``float32``, or for what the base class does not accept.
     """
 
     def __init__(self, model: Any, tokenizer: Any, **options: Any) -> None:
+        found = {p.dtype for p in model.parameters()}
+        if found != {torch.float32}:
+            names = ", ".join(sorted(str(dtype).removeprefix("torch.") for dtype in found))
+            raise ValueError(
+                f"precision must be float32 to sample from merged weights, got {names}"
+            )
         plain = copy.deepcopy(model).eval()
         super().__init__(model, tokenizer, **options)
         self._plain = plain
@@ -43,7 +52,7 @@ class MergedModel(LanguageModel):
 
     def _generate(self, prompts: list[str], limit: int, temperature: float) -> list[Sampled]:
         self._merge()
-        batch = self._encode(prompts, max(1, self.window - limit))
+        batch = self._encode(prompts, self.window - limit)
         mask = batch["attention_mask"]
         places = (mask.cumsum(1) - 1).clamp(min=0)
         feed, cache = batch["input_ids"], DynamicCache(config=self._plain.config)

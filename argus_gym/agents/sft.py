@@ -124,8 +124,9 @@ def _backward(
         optimiser.zero_grad()
         loss, tokens = 0.0, 0
         try:
-            for start in range(0, len(rows), lm.rows):
-                part = rows[start : start + lm.rows]
+            size = lm.rows["scoring"]
+            for start in range(0, len(rows), size):
+                part = rows[start : start + size]
                 weights = torch.tensor([row.weight / total for row in part], device=lm.device)
                 nlls, counts = lm.losses([r.prompt for r in part], [r.completion for r in part])
                 share = (weights * nlls).sum()
@@ -133,4 +134,4 @@ def _backward(
                 loss, tokens = loss + share.item(), tokens + int(counts.sum())
             return loss, tokens
         except torch.OutOfMemoryError:
-            lm.shrink()
+            lm.shrink("scoring")

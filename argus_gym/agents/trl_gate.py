@@ -13,6 +13,7 @@ from transformers import TrainerCallback
 
 from argus_gym import answers, consensus
 from argus_gym.agents.prompts import Messages, solver_messages
+from argus_gym.agents.trl_checks import check
 from argus_gym.agents.trl_rewards import known_answer
 from argus_gym.agents.trl_sampling import likelihood, sample
 from argus_gym.agents.trl_weights import Keeper, Weights, blend, finite, trainable
@@ -45,7 +46,8 @@ class GateCallback(TrainerCallback):  # type: ignore[misc]
     Only weights that require a gradient are kept and put back: with LoRA, the adapter. The folder
     holds ``ledger.jsonl`` and the last two certified states, each whole or absent; the weights at
     the start count as certified. Each verdict is also an entry ``gate/...`` of the trainer's
-    ``state.log_history``. A resumed run goes on with the gate its checkpoint was written under.
+    ``state.log_history``. A resumed run goes on with the gate its checkpoint was written under, and
+    keeps the state which that names; a fresh one clears the folder of what an earlier one left.
 
     Args:
         anchors: Problems with known answers that training never sees; an answer is a number or a
@@ -71,8 +73,9 @@ class GateCallback(TrainerCallback):  # type: ignore[misc]
         history: One record for each decision of the rule.
 
     Raises:
-        ValueError: If an argument is outside its range, or, as training starts, the run saves
-            nothing, trains nothing or shards its weights.
+        ValueError: If an argument is outside its range, or, as training starts, the run is one
+            that the gate cannot judge.
+        MemoryError: If not even one answer to an anchor fits on the device.
     """
 
     def __init__(
@@ -120,20 +123,12 @@ class GateCallback(TrainerCallback):  # type: ignore[misc]
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Keep the first weights, or go on where the checkpoint was."""
-        if args.save_strategy not in ("steps", "epoch"):
-            raise ValueError(
-                "the gate decides at save steps: save_strategy must be 'steps' or 'epoch', "
-                f"got {str(args.save_strategy.value)!r}"
-            )
-        if getattr(args, "deepspeed", None) or getattr(args, "fsdp", None):
-            raise ValueError("the gate needs whole weights on every device: no FSDP, no DeepSpeed")
         model = kwargs["model"]
+        check(args, model, kwargs["processing_class"])
         self._before = trainable(model)
-        if not self._before:
-            raise ValueError("the gate has nothing to watch: no weight requires a gradient")
         folder = Path(args.output_dir) / "gate" if self.folder is None else self.folder
         self._main = PartialState().is_main_process
-        self._keeper, self._ledger = Keeper(folder), Ledger()
+        self._ledger = Ledger()
         self._written, self._decided = 0, state.global_step
         self._last: dict[str, Answered] = {}
         self.verdicts, self.history = [], []
@@ -142,8 +137,12 @@ class GateCallback(TrainerCallback):  # type: ignore[misc]
         self.rule.start(max(math.ceil(rounds), 1))
         saved = state.stateful_callbacks.get(KEY) if state.global_step else None
         if saved is None:
+            self._keeper = Keeper(folder)
             self._certify(model, state)
+            if self._main:
+                self._keeper.clear()
         else:
+            self._keeper = Keeper(folder, saved.get("kept", ()), saved["certified"])
             self.rule.load_state(saved["rule"])
             self.history = [decode(RoundRecord, record) for record in saved["history"]]
             self._name = saved["certified"]
@@ -330,6 +329,7 @@ class GateCallback(TrainerCallback):  # type: ignore[misc]
             "rule": self.rule.state(),
             "history": encode(self.history),
             "certified": self._name,
+            "kept": list(self._keeper.kept),
         }
         step = {"step": state.global_step}
         self._ledger.add(round_, event, {**step, **because}, action)

@@ -1,5 +1,6 @@
 """Reinforcement learning on groups of completions with TRL's ``GRPOTrainer``."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,18 +18,41 @@ from argus_gym.agents.trl_rewards import (
 from argus_gym.records import Value
 
 try:
+    import torch
     import trl
     from datasets import Dataset
+    from transformers import TrainerCallback
 
     from argus_gym.agents.language_model import LanguageModel
-    from argus_gym.agents.sft import Row, SFTConfig, Trained, batches
-    from argus_gym.agents.trl_sft import common, fit, session
+    from argus_gym.agents.sft import DivergedError, Row, SFTConfig, Trained, batches
+    from argus_gym.agents.trl_sft import OneGPU, common, fit, session
+    from argus_gym.agents.trl_weights import finite
 except ModuleNotFoundError as error:
     raise ImportError(
         f'needs {error.name}: pip install "argus-gym[llm]"', name=error.name
     ) from error
 
 __all__ = ["GRPOLearner"]
+
+
+class _Config(OneGPU, trl.GRPOConfig):
+    """TRL's own, on the model's GPU."""
+
+
+class _Finite(TrainerCallback):
+    """Stops after an update whose model can no longer be sampled from.
+
+    Weights may be finite and yet too large for a forward pass, so one is made.
+    """
+
+    def __init__(self, lm: LanguageModel, prompt: str) -> None:
+        self.lm, self.prompt = lm, prompt
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        with torch.no_grad():
+            loss = float(self.lm.losses([self.prompt], [""])[0])
+        if not math.isfinite(loss) or not finite(kwargs["model"]):
+            raise DivergedError(f"update {state.global_step} diverged: the adapter is as before")
 
 
 class _Trainer(trl.GRPOTrainer):
@@ -94,7 +118,8 @@ class GRPOLearner:
 
         Raises:
             ValueError: If the config's ``batch_size`` is no multiple of ``generations``.
-            DivergedError: If a weight is not finite at the end. The adapter is restored first.
+            DivergedError: If a weight or the model's loss on a prompt is not finite after an
+                update. The adapter is restored first.
             MemoryError: If a batch does not fit. The adapter is restored first.
         """
         if config.batch_size % self.generations:
@@ -118,7 +143,7 @@ class GRPOLearner:
             trainer = _Trainer(
                 model=lm.peft,
                 reward_funcs=counted,
-                args=trl.GRPOConfig(
+                args=_Config(
                     **common(lm, config, folder, seed),
                     per_device_train_batch_size=config.batch_size,
                     num_train_epochs=1,
@@ -127,9 +152,13 @@ class GRPOLearner:
                     temperature=self.temperature,
                     shuffle_dataset=False,
                     beta=0.0,
+                    # A prompt whose logits are not finite would end the CUDA context; this way its
+                    # gradient is not finite either, and the update is found out.
+                    generation_kwargs={"remove_invalid_values": True},
                 ),
                 train_dataset=Dataset.from_dict({"prompt": picked}),
                 processing_class=lm.tokenizer,
+                callbacks=[_Finite(lm, prompts[0])],
             )
             fit(lm, trainer, config)
         return Trained(tokens=counted.tokens)

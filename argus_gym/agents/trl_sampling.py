@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from argus_gym.agents.language_model import ADVICE, NEUTRAL, render, seeded
 from argus_gym.agents.prompts import Messages
 
 __all__ = ["likelihood", "sample"]
@@ -25,6 +26,9 @@ def sample(
 ) -> list[list[tuple[str, int]]]:
     """Sample ``k`` completions of each prompt; the global generators stay as they are.
 
+    A text is read with the special tokens that its tokenizer adds, such as a BOS, as TRL's trainers
+    read one; a chat template adds its own.
+
     Args:
         model: A causal language model with ``generate``.
         tokenizer: Its tokenizer.
@@ -37,11 +41,13 @@ def sample(
 
     Returns:
         For each prompt its texts with their numbers of tokens.
+
+    Raises:
+        MemoryError: If not even one completion fits.
     """
     ids = [_ids(tokenizer, prompt) for prompt in prompts for _ in range(k)]
-    device = next(model.parameters()).device
     found: list[tuple[str, int]] = []
-    with _evaluating(model), _forked(device, seed):
+    with _evaluating(model), seeded(seed):
         while len(found) < len(ids):
             part = ids[len(found) : len(found) + batch_size]
             try:
@@ -59,6 +65,9 @@ def likelihood(model: Any, tokenizer: Any, pairs: Sequence[tuple[str, str]]) -> 
     Returns:
         Nats per token, the end of sequence counted as one, each pair weighing the same; NaN
         without pairs.
+
+    Raises:
+        MemoryError: If a pair does not fit.
     """
     device = next(model.parameters()).device
     losses: list[float] = []
@@ -77,9 +86,9 @@ def _ids(tokenizer: Any, prompt: Messages | str) -> list[int]:
     if isinstance(prompt, str):
         plain: list[int] = tokenizer(prompt)["input_ids"]
         return plain
+    text = render(tokenizer, prompt)
     if tokenizer.chat_template is None:
-        return _ids(tokenizer, "\n\n".join(m["content"] for m in prompt) + "\n\n")
-    text = tokenizer.apply_chat_template(prompt, tokenize=False, add_generation_prompt=True)
+        return _ids(tokenizer, text)
     ids: list[int] = tokenizer(text, add_special_tokens=False)["input_ids"]
     return ids
 
@@ -98,14 +107,12 @@ def _generate(
     rows = model.generate(
         input_ids=ids,
         attention_mask=mask,
+        **NEUTRAL,
         do_sample=True,
         temperature=temperature,
-        top_k=0,
-        top_p=1.0,
         max_new_tokens=limit,
         pad_token_id=pad,
         eos_token_id=sorted(ends) or None,
-        use_cache=True,
     )[:, width:].tolist()
     cut = [next((i + 1 for i, t in enumerate(row) if t in ends), len(row)) for row in rows]
     texts = tokenizer.batch_decode(
@@ -116,19 +123,13 @@ def _generate(
 
 @contextmanager
 def _evaluating(model: Any) -> Iterator[None]:
-    """Switch dropout and gradients off in the block."""
+    """Switch dropout and gradients off in the block; say what helps where memory ran out."""
     training = model.training
     model.eval()
     try:
         with torch.no_grad():
             yield
+    except torch.OutOfMemoryError as error:
+        raise MemoryError(ADVICE) from error
     finally:
         model.train(training)
-
-
-@contextmanager
-def _forked(device: torch.device, seed: int) -> Iterator[None]:
-    """Seed the generators in the block and put them back after it."""
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.manual_seed(seed)
-        yield

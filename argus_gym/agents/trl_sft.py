@@ -16,14 +16,24 @@ try:
     from transformers import PrinterCallback
     from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
 
-    from argus_gym.agents.language_model import ADVICE, LanguageModel
+    from argus_gym.agents.language_model import ADVICE, LanguageModel, seeded
     from argus_gym.agents.sft import DivergedError, Row, SFTConfig, Trained, batches
 except ModuleNotFoundError as error:
     raise ImportError(
         f'needs {error.name}: pip install "argus-gym[llm]"', name=error.name
     ) from error
 
-__all__ = ["common", "fit", "session", "trl_sft"]
+__all__ = ["OneGPU", "common", "fit", "session", "trl_sft"]
+
+
+class OneGPU:
+    """Keeps a trainer from spreading the model over all GPUs, which TRL refuses."""
+
+    n_gpu = 1
+
+
+class _Config(OneGPU, trl.SFTConfig):
+    """TRL's own, on the model's GPU."""
 
 
 class _Collator(DataCollatorForLanguageModeling):
@@ -88,13 +98,16 @@ def trl_sft(
     if not rows:
         return Trained()
     read = lm.tokenizer
+    end = [read.eos_token_id]
     heads = read([row.prompt for row in rows], add_special_tokens=False)["input_ids"]
     tails = read([row.completion for row in rows], add_special_tokens=False)["input_ids"]
-    end = [read.eos_token_id]
+    # What does not fit the window is left out as `LanguageModel.losses` does.
+    tails = [ids[: lm.window - 2] + end for ids in tails]
+    ids = [((h or end) + t)[-lm.window :] for h, t in zip(heads, tails, strict=True)]
     data = Dataset.from_dict(
         {
-            "input_ids": [head + tail + end for head, tail in zip(heads, tails, strict=True)],
-            "labels": [[-100] * len(h) + t + end for h, t in zip(heads, tails, strict=True)],
+            "input_ids": ids,
+            "labels": [[-100] * (len(a) - len(t)) + t for a, t in zip(ids, tails, strict=True)],
             "weight": [row.weight for row in rows],
         }
     )
@@ -102,7 +115,7 @@ def trl_sft(
     with session(lm, role) as folder:
         trainer = _Trainer(
             model=lm.peft,
-            args=trl.SFTConfig(
+            args=_Config(
                 **common(lm, config, folder, seed),
                 per_device_train_batch_size=config.batch_size,
                 max_steps=len(order),
@@ -155,18 +168,23 @@ def session(lm: LanguageModel, role: str) -> Iterator[str]:
     the adapter where the block raises.
 
     Raises:
+        ValueError: If the model is on another GPU than the first, on which TRL trains.
         DivergedError: If a weight is not finite at the end.
         MemoryError: If the device ran out of memory.
     """
+    if lm.device.index:
+        raise ValueError(
+            f"TRL trains on the first GPU, the model is on {lm.device}: "
+            "let CUDA_VISIBLE_DEVICES make it the first"
+        )
     before = lm.weights(role)
     base = lm.peft.get_base_model()
     forward = base.__dict__.get("forward")
     python, legacy = random.getstate(), np.random.get_state()  # noqa: NPY002
-    gpus = [lm.device] if lm.device.type == "cuda" else []
     try:
         with (
             tempfile.TemporaryDirectory() as folder,
-            torch.random.fork_rng(devices=gpus),
+            seeded(0),
             lm.role(role, train=True),
         ):
             yield folder
@@ -174,7 +192,7 @@ def session(lm: LanguageModel, role: str) -> Iterator[str]:
             raise DivergedError("a weight was not finite: the adapter is as it was before")
     except torch.OutOfMemoryError as error:
         lm.set_weights(role, before)
-        raise MemoryError(ADVICE) from error
+        raise MemoryError(f"TRL splits no batch: use a smaller batch_size, or, {ADVICE}") from error
     except BaseException:
         lm.set_weights(role, before)
         raise

@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -47,10 +47,15 @@ class Keeper:
 
     Args:
         folder: Made where it does not exist.
+        kept: Names that a resumed run has there, oldest first.
+        pinned: The one that its checkpoint names; it stays.
+
+    Attributes:
+        kept: Names of the weights that this run has there, oldest first.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, kept: Iterable[str] = (), pinned: str = "") -> None:
+        self.folder, self.kept, self.pinned = folder, list(kept), pinned
 
     def name(self, step: int) -> str:
         """Return the name of the weights certified at a step."""
@@ -59,7 +64,8 @@ class Keeper:
     def save(self, name: str, model: Any, weights: Weights) -> None:
         """Write the model as its ``save_pretrained`` does, and its trained weights as they are.
 
-        All is written beside its place, flushed to disk and renamed; the last two are kept.
+        All is written beside its place, flushed to disk and renamed. Of this run's the last two are
+        kept, and the one that is pinned; what others left is not touched.
         """
         place = self.folder / name
         temp = self.folder / f".{name}.tmp"
@@ -73,8 +79,17 @@ class Keeper:
         shutil.rmtree(place, ignore_errors=True)
         os.rename(temp, place)
         sync(self.folder)
-        for old in sorted(self.folder.glob("certified-*"))[:-KEPT]:
-            shutil.rmtree(old)
+        self.kept = [*(one for one in self.kept if one != name), name]
+        for old in [one for one in self.kept[:-KEPT] if one != self.pinned]:
+            shutil.rmtree(self.folder / old, ignore_errors=True)
+            self.kept.remove(old)
+
+    def clear(self) -> None:
+        """Remove the ledger and the weights that an earlier run left."""
+        (self.folder / "ledger.jsonl").unlink(missing_ok=True)
+        for found in [*self.folder.glob("certified-*"), *self.folder.glob(".certified-*.tmp")]:
+            if found.name not in self.kept:
+                shutil.rmtree(found)
 
     def load(self, name: str, like: Weights) -> Weights:
         """Return certified weights.

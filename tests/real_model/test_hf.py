@@ -2,17 +2,22 @@
 
 import json
 import math
+from contextlib import nullcontext
 
 import gymnasium as gym
 import numpy as np
 import pytest
 import torch
+from jinja2 import TemplateError
+from safetensors.torch import load_file, save_file
 from torch.utils._python_dispatch import TorchDispatchMode
+from transformers import AutoTokenizer, GenerationConfig, GPT2Config, GPT2LMHeadModel
 
 import argus_gym
 from argus_gym.agents import Agent, rollout
 from argus_gym.agents.hf import HFAgent
-from argus_gym.agents.language_model import LanguageModel
+from argus_gym.agents.language_model import NEUTRAL, LanguageModel, _precision, render, seeded
+from argus_gym.agents.merged import MergedModel
 from argus_gym.agents.sft import DivergedError, Row, SFTConfig, sft
 from argus_gym.records import Chain, TrainingPair
 from argus_gym.run import RunConfig, resume, run
@@ -45,7 +50,95 @@ def agent(lm, **options):
     return HFAgent(lm, **options)
 
 
+def gpt2(model_path, kind=LanguageModel):
+    """A model with absolute positions, 64 of them."""
+    tokenizer = AutoTokenizer.from_pretrained(model_path)
+    config = GPT2Config(
+        vocab_size=len(tokenizer),
+        n_positions=64,
+        n_embd=32,
+        n_layer=2,
+        n_head=2,
+        bos_token_id=1,
+        eos_token_id=1,
+    )
+    with seeded(0):
+        return kind(GPT2LMHeadModel(config).eval(), tokenizer, rank=2)
+
+
 # Sampling
+
+
+HOSTILE = {
+    "bad_words_ids": [[i] for i in range(40, 90)],
+    "begin_suppress_tokens": [*range(40, 90)],
+    "encoder_no_repeat_ngram_size": 1,
+    "encoder_repetition_penalty": 2.0,
+    "epsilon_cutoff": 0.02,
+    "eta_cutoff": 0.9,
+    "exponential_decay_length_penalty": (1, 3.0),
+    "forced_eos_token_id": 7,
+    "guidance_scale": 3.0,
+    "max_time": 1e-6,
+    "min_length": 30,
+    "min_p": 0.5,
+    "no_repeat_ngram_size": 1,
+    "num_beams": 2,
+    "repetition_penalty": 1.5,
+    "return_dict_in_generate": True,
+    "sequence_bias": {(50,): 10.0},
+    "stop_strings": ["a"],
+    "suppress_tokens": [*range(40, 90)],
+    "top_h": 0.3,
+    "top_k": 3,
+    "top_p": 0.2,
+    "typical_p": 0.2,
+    "watermarking_config": {"bias": 9.0},
+}
+
+
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+def test_the_models_own_generation_settings_change_nothing(lm, temperature):
+    def sample():
+        options = {"role": "solver", "max_new_tokens": 12, "temperature": temperature}
+        return lm.sample(["abc\n", "a"], 2, seed=0, **options)
+
+    def settings(own):
+        return GenerationConfig(do_sample=True, eos_token_id=1, pad_token_id=0, **own)
+
+    plain = sample()
+    known = {n: v for n, v in HOSTILE.items() if hasattr(GenerationConfig(), n)}
+    for own in [*({name: value} for name, value in known.items()), known]:
+        lm.peft.generation_config = settings(own)
+        assert sample() == plain, own
+
+
+def test_every_option_of_generate_is_neutral_given_or_without_effect():
+    given = {"cache_implementation", "do_sample", "max_new_tokens", "temperature"}
+    tokens = {"bos_token_id", "decoder_start_token_id", "eos_token_id", "pad_token_id"}
+    speed = {"cache_config", "compile_config", "disable_compile", "low_memory", "max_cache_len"}
+    speed |= {"continuous_batching_config"}
+    overruled = {"max_length"}  # by max_new_tokens
+    assisted = {"assistant_confidence_threshold", "assistant_ensemble_weight"}
+    assisted |= {"assistant_lookbehind", "max_matching_ngram_size", "num_assistant_tokens"}
+    assisted |= {"num_assistant_tokens_schedule", "speculation_type", "target_lookbehind"}
+    about = {"_from_model_config", "transformers_version"}
+    known = given | tokens | speed | overruled | assisted | about
+    assert set(vars(GenerationConfig())) - set(NEUTRAL) <= known
+
+
+def test_seeding_forks_the_generators_of_every_gpu(monkeypatch):
+    """With three devices that behave as torch's: seeding one seeds all."""
+    states = {i: torch.tensor([i]) for i in range(3)}
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: len(states))
+    monkeypatch.setattr(torch.cuda, "get_rng_state", lambda device: states[device])
+    monkeypatch.setattr(torch.cuda, "set_rng_state", lambda s, device: states.update({device: s}))
+    monkeypatch.setattr(
+        torch.cuda, "manual_seed_all", lambda s: states.update(dict.fromkeys(states, s))
+    )
+    with seeded(5):
+        assert set(states.values()) == {5}
+    assert {i: int(state) for i, state in states.items()} == {0: 0, 1: 1, 2: 2}
 
 
 def test_sampling_is_seeded_and_leaves_the_global_generators_alone(lm):
@@ -89,10 +182,11 @@ def test_batches_are_whole_and_small_memory_only_makes_them_smaller(lm, monkeypa
             raise torch.OutOfMemoryError("no room")
         return real(prompts, *rest)
 
-    lm.rows = 16
+    lm.rows["sampling"] = 16
     monkeypatch.setattr(lm, "_generate", tight)
     out = lm.sample(["a\n", "b\n", "c\n"], 4, role="solver", max_new_tokens=4, seed=0)
-    assert [len(chains) for chains in out] == [4, 4, 4] and lm.rows == 4
+    assert [len(chains) for chains in out] == [4, 4, 4]
+    assert lm.rows == {"sampling": 4, "scoring": 256}
     assert sizes == [12, 8, 4, 4, 4]
 
 
@@ -103,6 +197,49 @@ def test_no_memory_for_a_single_sequence_stops_with_advice(lm, monkeypatch):
     monkeypatch.setattr(lm, "_generate", full)
     with pytest.raises(MemoryError, match="smaller model"):
         lm.sample(["a\n"], 2, role="solver", max_new_tokens=4, seed=0)
+
+
+SCORING = {
+    "nll": lambda lm: lm.nll([r.prompt for r in ROWS], [r.completion for r in ROWS], role="solver"),
+    "embed": lambda lm: lm.embed([row.completion for row in ROWS]),
+    "sft": lambda lm: sft(lm, ROWS, role="solver", config=SFTConfig(1e-3, batch_size=16), seed=0),
+}
+
+
+def limited(lm, monkeypatch, most):
+    """Let the model run out of memory with more than ``most`` rows; return the sizes asked for."""
+    real, sizes = lm.peft.forward, []
+
+    def forward(*args, **inputs):
+        sizes.append(len(inputs["input_ids"]))
+        if sizes[-1] > most:
+            raise torch.OutOfMemoryError("no room")
+        return real(*args, **inputs)
+
+    monkeypatch.setattr(lm.peft, "forward", forward)
+    return sizes
+
+
+@pytest.mark.parametrize("what", SCORING)
+def test_small_memory_makes_scoring_smaller_but_not_sampling(model_path, monkeypatch, what):
+    lm, tight = (LanguageModel.load(model_path, rank=4) for _ in range(2))
+    tight.rows["scoring"] = 8
+    sizes = limited(tight, monkeypatch, 4)
+    one, other = SCORING[what](lm), SCORING[what](tight)
+    if what == "sft":
+        assert one.losses == pytest.approx(other.losses, abs=1e-5) and one.tokens == other.tokens
+    else:
+        np.testing.assert_allclose(one, other, atol=1e-5)
+    assert sizes == [8, 4, 4, 2] and tight.rows == {"sampling": 256, "scoring": 4}
+
+
+@pytest.mark.parametrize("what", SCORING)
+def test_no_memory_to_score_a_single_sequence_stops_with_advice(lm, monkeypatch, what):
+    before = lm.weights("solver")
+    limited(lm, monkeypatch, 0)
+    with pytest.raises(MemoryError, match="smaller model"):
+        SCORING[what](lm)
+    assert same(lm.weights("solver"), before)
 
 
 def test_greedy_chains_are_all_the_same(lm):
@@ -117,11 +254,48 @@ def test_a_prompt_longer_than_the_window_loses_its_start(lm):
     assert np.isfinite(lm.embed(["x" * 5_000])).all()
 
 
+@pytest.mark.parametrize("kind", [LanguageModel, MergedModel])
+def test_completions_end_with_the_window(model_path, kind):
+    lm = gpt2(model_path, kind)
+    out = lm.sample(["x" * 70 + "\n", "a"], 3, role="solver", max_new_tokens=100, seed=0)
+    assert max(s.tokens for chains in out for s in chains) == 63
+
+
+@pytest.mark.parametrize("kind", [LanguageModel, MergedModel])
+def test_absolute_positions_do_not_see_the_padding(model_path, kind):
+    lm = gpt2(model_path, kind)
+    prompts = ["ab\n", "a much longer prompt\n"]
+    options = {"role": "solver", "max_new_tokens": 12, "temperature": 0, "seed": 0}
+    together = lm.sample(prompts, 1, **options)
+    for prompt, (one,) in zip(prompts, together):
+        ((alone,),) = lm.sample([prompt], 1, **options)
+        assert one.text == alone.text and one.nll == pytest.approx(alone.nll, abs=1e-5)
+
+
+def test_an_empty_text_is_an_end_of_sequence(lm):
+    (chains,) = lm.sample([""], 2, role="solver", max_new_tokens=4, seed=0)
+    assert all(s.tokens >= 1 and math.isfinite(s.nll) for s in chains)
+    np.testing.assert_allclose(lm.embed(["a", ""]), lm.embed(["a", "<eos>"]), atol=1e-5)
+    np.testing.assert_array_equal(lm.embed([""]), lm.embed(["<eos>"]))
+    empty, ended = (lm.nll([head], ["ab"], role="solver") for head in ("", "<eos>"))
+    np.testing.assert_array_equal(empty, ended)
+    assert np.isfinite(lm.nll(["", "a"], ["", "b"], role="solver")).all()
+
+
 # Embeddings and losses
 
 
+TEXTS = ["short", "a much longer problem with many more words in it", "中文 é √"]
+
+
+def test_embeddings_on_absolute_positions_do_not_depend_on_padding(model_path):
+    lm = gpt2(model_path)
+    alone = np.concatenate([lm.embed([text]) for text in TEXTS])
+    np.testing.assert_allclose(lm.embed(TEXTS), alone, atol=1e-5)
+
+
 def test_embeddings_do_not_depend_on_padding_or_adapters(lm):
-    texts = ["short", "a much longer problem with many more words in it", "中文 é √"]
+    texts = TEXTS
     together = lm.embed(texts)
     alone = np.concatenate([lm.embed([text]) for text in texts])
     np.testing.assert_allclose(together, alone, atol=1e-5)
@@ -170,7 +344,7 @@ def test_weighted_sft_equals_a_plain_reference_step(model_path):
 
 def test_a_minibatch_split_for_memory_gives_the_same_step(model_path):
     whole, split = (LanguageModel.load(model_path, rank=4) for _ in range(2))
-    split.rows = 3
+    split.rows["scoring"] = 3
     one, other = (
         sft(lm, ROWS, role="solver", config=SFTConfig(1e-3, batch_size=16), seed=0)
         for lm in (whole, split)
@@ -253,6 +427,43 @@ def test_saved_agents_go_on_as_they_were(lm, model_path, tmp_path):
     ]
     other.restore(dict(held))
     assert same(other.lm.weights("solver"), who._kept[held["adapters"]]["solver"])
+
+
+def test_after_a_load_only_states_that_somebody_holds_are_kept(lm, model_path, tmp_path):
+    def step(who, points):
+        points["before"] = who.snapshot()
+        who.learn(pairs())
+        points["after"] = who.snapshot()
+
+    whole, cut = agent(lm), agent(LanguageModel.load(model_path, rank=4, seed=9))
+    points = {"certified": whole.snapshot()}
+    step(whole, points)
+    whole.save(tmp_path / "half.json")
+    cut.load(tmp_path / "half.json")
+    held = {name: cut.hold(dict(point)) for name, point in points.items()}
+    for who, names, out in ((whole, points, "whole"), (cut, held, "cut")):
+        step(who, names)
+        step(who, names)
+        who.save(tmp_path / f"{out}.json")
+    for end in ("json", "safetensors"):
+        assert (tmp_path / f"cut.{end}").read_bytes() == (tmp_path / f"whole.{end}").read_bytes()
+    assert len({name.split("/")[0] for name in load_file(tmp_path / "cut.safetensors")}) == 3
+    for name in held:
+        cut.restore(held[name])
+
+
+def test_a_rollout_holds_the_restore_points_it_is_given(lm, tmp_path):
+    who = agent(lm, max_new_tokens=4)
+    certified = who.snapshot()
+    who.learn(pairs())
+    points = {"certified": dict(certified)}
+    who.save(tmp_path / "agent.json")
+    del certified
+    who.load(tmp_path / "agent.json")
+    env = gym.make("ArgusSelfImprove-v0", rounds=1, problems_per_round=2, k=2)
+    rollout(env, who, seed=0, points=points)
+    assert "before" in points
+    who.restore(points["certified"])
 
 
 def test_an_adapter_that_does_not_fit_is_refused_and_nothing_changes(lm, model_path, tmp_path):
@@ -361,7 +572,9 @@ def test_an_interrupted_run_goes_on_with_the_same_bytes(model_path, tmp_path):
         with pytest.raises(Stop):
             run(config, out=tmp_path / "cut", on_round=stop)
         resume(tmp_path / "cut")
-    for name in ("rounds.jsonl", "external.json"):
+    names = {p.relative_to(tmp_path / "whole") for p in (tmp_path / "whole").rglob("*.*")}
+    assert {p.relative_to(tmp_path / "cut") for p in (tmp_path / "cut").rglob("*.*")} == names
+    for name in names:
         assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
     assert whole.summary is not None
 
@@ -377,6 +590,22 @@ def test_no_chat_template_and_no_pad_token_still_work(make_model, tmp_path):
     assert lm.sample([prompt, "a"], 2, role="solver", max_new_tokens=4, seed=0)
 
 
+def test_a_template_that_refuses_a_system_role_gets_its_text_in_the_first_turn(lm):
+    lm.tokenizer.chat_template = (
+        "{% if messages[0].role == 'system' %}{{ raise_exception('System role not supported') }}"
+        "{% endif %}{% for m in messages %}[{{ m.role }}]{{ m.content }}{% endfor %}"
+        "{% if messages[-1].content == 'bad' %}{{ raise_exception('bad') }}{% endif %}"
+    )
+    turns = [{"role": "system", "content": "S"}, {"role": "user", "content": "U"}]
+    more = [{"role": "assistant", "content": "A"}, {"role": "user", "content": "V"}]
+    assert lm.render(turns) == "[user]S\n\nU"
+    assert render(lm.tokenizer, turns + more) == "[user]S\n\nU[assistant]A[user]V"
+    assert agent(lm).solve("1 + 1", 1).chains
+    for refused in (turns[:1], [*turns, {"role": "user", "content": "bad"}]):
+        with pytest.raises(TemplateError):
+            lm.render(refused)
+
+
 @pytest.mark.parametrize("precision", ["int8", "nf4", "bfloat16"])
 def test_every_precision_samples_and_learns(model_path, precision):
     if precision != "bfloat16":
@@ -386,6 +615,29 @@ def test_every_precision_samples_and_learns(model_path, precision):
     losses = sft(lm, ROWS * 4, role="solver", config=CONFIG, seed=0).losses
     assert losses[-1] < losses[0]
     assert np.isfinite(lm.embed(["a"])).all()
+
+
+@pytest.mark.parametrize("precision", ["int8", "nf4"])
+@pytest.mark.parametrize("native", [True, False])
+def test_a_gpu_without_bfloat16_computes_in_float16(monkeypatch, precision, native):
+    def supported(including_emulation=True):
+        return native or including_emulation
+
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", supported)
+    options = _precision(precision, "cuda:0")
+    expected = torch.bfloat16 if native else torch.float16
+    assert options["dtype"] == expected and _precision(precision, "cpu")["dtype"] == torch.float32
+    if precision == "nf4":
+        assert options["quantization_config"].bnb_4bit_compute_dtype == expected
+
+
+@pytest.mark.parametrize("precision", ["int8", "nf4", "bfloat16", "float32"])
+def test_merged_weights_are_for_full_precision_only(model_path, precision):
+    if precision in ("int8", "nf4"):
+        pytest.importorskip("bitsandbytes")
+    refused = pytest.raises(ValueError, match="precision must be float32 to sample from merged")
+    with nullcontext() if precision == "float32" else refused:
+        MergedModel.load(model_path, precision=precision, device="cpu")
 
 
 @pytest.mark.parametrize("precision", ["bfloat16", "float32"])
@@ -429,6 +681,30 @@ def test_what_is_not_a_model_gets_one_line(tmp_path):
         LanguageModel.load(tmp_path, precision="int3")
     with pytest.raises(ValueError, match="not a causal language model"):
         run(RunConfig(agent="hf", model=str(tmp_path)))
+
+
+def test_weights_that_are_cut_off_or_do_not_fit_get_one_line(make_model, tmp_path):
+    file = make_model(tmp_path) / "model.safetensors"
+    whole = file.read_bytes()
+    file.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(ValueError, match="is not a causal language model: ") as cut:
+        LanguageModel.load(tmp_path)
+    file.write_bytes(whole)
+    weights = load_file(file)
+    weights["model.norm.weight"] = torch.ones(7)
+    save_file(weights, file, {"format": "pt"})
+    with pytest.raises(ValueError, match="is not a causal language model: ") as other:
+        LanguageModel.load(tmp_path)
+    assert "\n" not in str(cut.value) + str(other.value)
+
+
+def test_no_memory_for_the_weights_is_not_called_a_bad_model(model_path, monkeypatch):
+    def full(*_, **__):
+        raise torch.OutOfMemoryError("no room")
+
+    monkeypatch.setattr("transformers.AutoModelForCausalLM.from_pretrained", full)
+    with pytest.raises(torch.OutOfMemoryError, match="no room"):
+        LanguageModel.load(model_path)
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,18 @@ import torch
 
 pytest.importorskip("trl", reason='needs pip install "argus-gym[llm]"')
 
+from accelerate import PartialState
+from accelerate.utils import DistributedType
 from datasets import Dataset
 from peft import LoraConfig, PeftModel, get_peft_model
-from transformers import AutoModelForCausalLM, AutoTokenizer, TrainerCallback
+from tokenizers.processors import TemplateProcessing
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    Trainer,
+    TrainerCallback,
+    TrainingArguments,
+)
 from trl import DPOConfig, DPOTrainer, GRPOConfig, GRPOTrainer, SFTConfig, SFTTrainer
 from trl_adder import ANCHORS, ANSWERS, PROBLEMS, teach
 
@@ -321,6 +330,63 @@ def test_the_last_two_certified_states_are_kept(model, tmp_path):
         keeper.load(keeper.name(15), {"other": torch.zeros(1)})
 
 
+def test_what_others_left_is_not_pruned_and_does_not_count(model, tmp_path):
+    foreign, weights = tmp_path / "certified-00000099", trainable(model)
+    foreign.mkdir(parents=True)
+    keeper = Keeper(tmp_path, ["certified-00000000"], pinned="certified-00000000")
+    for step in (0, 5, 10, 15):
+        keeper.save(keeper.name(step), model, weights)
+    assert keeper.kept == [keeper.name(step) for step in (0, 10, 15)]
+    assert sorted(p.name for p in tmp_path.iterdir()) == [*keeper.kept, foreign.name]
+
+
+def test_a_fresh_run_starts_anew_in_the_folder_of_an_earlier_one(model, read, tmp_path):
+    begin = trainable(model)
+    for name in ("certified-00000008", "certified-00000012", ".certified-00000012.tmp"):
+        (tmp_path / "gate" / name).mkdir(parents=True)
+    (tmp_path / "gate" / "ledger.jsonl").write_text("an earlier run\n")
+    (tmp_path / "gate" / "notes.txt").write_text("mine")
+    gate = GateCallback(ANCHORS, **GATE)
+    sft(model, read, tmp_path, rows(), gate, max_steps=4)
+    found = sorted(p.name for p in (tmp_path / "gate").iterdir())
+    assert found == ["certified-00000000", "ledger.jsonl", "notes.txt"]
+    assert [line["event"] for line in lines(tmp_path)] == ["run.started", "verdict.certified"]
+    kept = Keeper(tmp_path / "gate").load("certified-00000000", begin)
+    assert same(kept, begin)
+
+
+def test_a_run_resumed_from_an_older_checkpoint_keeps_what_that_names(
+    model, read, tmp_path, monkeypatch
+):
+    class Certain(RULES["never"]):
+        def decide(self, evidence):
+            return self.verdict(evidence, "COMMIT_CERTIFIED", "for the test", {})
+
+    monkeypatch.setitem(RULES, "never", Certain)
+
+    def run(max_steps, checkpoint=None):
+        gate = GateCallback(ANCHORS, **{**GATE, "items": 1}, rule="never")
+        trainer = SFTTrainer(
+            model=model,
+            args=SFTConfig(
+                output_dir=str(tmp_path),
+                per_device_train_batch_size=25,
+                **{**COMMON, "max_steps": max_steps},
+            ),
+            train_dataset=Dataset.from_list(rows()),
+            processing_class=read,
+            callbacks=[gate],
+        )
+        trainer.train(resume_from_checkpoint=checkpoint and str(tmp_path / checkpoint))
+        return sorted(int(p.name[10:]) for p in (tmp_path / "gate").glob("certified-*"))
+
+    assert run(12) == [8, 12]
+    # The same again: the first one left 12, and 16 which the second has not reached.
+    assert run(16, "checkpoint-8") == [8, 12, 16]
+    assert run(12, "checkpoint-8") == [8, 12, 16]
+    assert run(20, "checkpoint-12") == [12, 16, 20]
+
+
 def test_an_interrupted_save_leaves_the_last_ones(model, read, adder, tmp_path, monkeypatch):
     begin = trainable(model)
     gate = GateCallback(ANCHORS, **GATE, options={"every": 1, "tolerance": 0.5})
@@ -467,6 +533,79 @@ def test_likelihood_is_the_mean_of_the_completions(model, read):
     assert math.isnan(likelihood(model, read, []))
 
 
+def test_the_models_own_sampling_settings_do_not_count(model, read):
+    def drawn():
+        options = {"max_new_tokens": 12, "temperature": 1.0, "batch_size": 9, "seed": 2}
+        return sample(model, read, ["Add 1 and 1.\n", "4\n"], 4, **options)
+
+    free = drawn()
+    own = model.generation_config
+    own.repetition_penalty, own.top_k, own.min_p, own.no_repeat_ngram_size = 1.5, 2, 0.3, 2
+    assert drawn() == free
+
+
+def test_a_text_gets_the_special_tokens_that_trl_trains_it_with(model, read, tmp_path, monkeypatch):
+    """Messages get those of the chat template alone; it may refuse a system role."""
+    read.backend_tokenizer.post_processor = TemplateProcessing(
+        single="<unk> $A", special_tokens=[("<unk>", read.unk_token_id)]
+    )
+    trainer = SFTTrainer(
+        model=model,
+        args=SFTConfig(output_dir=str(tmp_path), **COMMON),
+        train_dataset=Dataset.from_list([{"prompt": "4\n", "completion": "5"}]),
+        processing_class=read,
+    )
+    trained = trainer.train_dataset[0]["input_ids"][:3]
+    assert trained[0] == read.unk_token_id
+    seen, generate = [], model.generate
+
+    def spy(**options):
+        seen.append(options["input_ids"].tolist())
+        return generate(**options)
+
+    monkeypatch.setattr(model, "generate", spy)
+    options = {"max_new_tokens": 1, "temperature": 1.0, "batch_size": 1, "seed": 0}
+    sample(model, read, ["4\n"], 1, **options)
+    read.chat_template = (
+        "{% for m in messages %}{% if m.role == 'system' %}{{ raise_exception('no') }}{% endif %}"
+        "{{ m.content + '\n' }}{% endfor %}"
+    )
+    asked = [{"role": "system", "content": "1"}, {"role": "user", "content": "4"}]
+    sample(model, read, [asked[1:]], 1, **options)
+    sample(model, read, [asked], 1, **options)
+    assert seen[0] == [trained] and seen[1] == [trained[1:]]
+    assert read.decode(seen[2][0]).endswith("4\n") and "1" in read.decode(seen[2][0])
+
+
+def test_a_batch_that_does_not_fit_is_halved_and_a_single_row_stops_with_advice(
+    model, read, monkeypatch
+):
+    room, generate = 2, model.generate
+
+    def tight(**options):
+        if len(options["input_ids"]) > room:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return generate(**options)
+
+    monkeypatch.setattr(model, "generate", tight)
+    options = {"max_new_tokens": 2, "temperature": 1.0, "batch_size": 8, "seed": 0}
+    assert [len(chains) for chains in sample(model, read, ["1\n", "2\n"], 4, **options)] == [4, 4]
+    room = 0
+    model.train()
+    with pytest.raises(MemoryError, match="a single sequence: use a smaller model"):
+        sample(model, read, ["1\n"], 4, **options)
+    assert model.training and torch.is_grad_enabled()
+
+
+def test_a_likelihood_that_does_not_fit_stops_with_advice(model, read, monkeypatch):
+    def full(**options):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(model, "forward", full)
+    with pytest.raises(MemoryError, match="a single sequence: use a smaller model"):
+        likelihood(model, read, [("1\n", "2")])
+
+
 # Bad input
 
 
@@ -495,6 +634,54 @@ def test_bad_arguments(options, said):
 def test_a_run_that_never_saves(model, read, tmp_path):
     with pytest.raises(ValueError, match="save_strategy must be 'steps' or 'epoch', got 'no'"):
         sft(model, read, tmp_path, rows(), GateCallback(ANCHORS), save_strategy="no")
+
+
+def test_weights_that_the_gate_would_not_see(model, read, tmp_path):
+    best = {"eval_strategy": "steps", "eval_steps": 4, "load_best_model_at_end": True}
+    trainer = SFTTrainer(
+        model=model,
+        args=SFTConfig(output_dir=str(tmp_path), **COMMON, **best),
+        train_dataset=Dataset.from_list(rows()),
+        eval_dataset=Dataset.from_list(rows()),
+        processing_class=read,
+        callbacks=[GateCallback(ANCHORS)],
+    )
+    with pytest.raises(ValueError, match="load_best_model_at_end must be False under the gate"):
+        trainer.train()
+
+
+@pytest.mark.parametrize("kind", ["FSDP", "DEEPSPEED"])
+def test_weights_that_accelerate_shards(model, read, tmp_path, monkeypatch, kind):
+    class Launched(TrainerCallback):
+        """What ``accelerate launch`` sets up, which the arguments do not show."""
+
+        def on_train_begin(self, args, state, control, **kwargs):
+            shared = PartialState._shared_state
+            monkeypatch.setitem(shared, "distributed_type", DistributedType[kind])
+
+    trainer = SFTTrainer(
+        model=model,
+        args=SFTConfig(output_dir=str(tmp_path), **COMMON),
+        train_dataset=Dataset.from_list(rows()),
+        processing_class=read,
+        callbacks=[Launched(), GateCallback(ANCHORS)],
+    )
+    with pytest.raises(ValueError, match="no FSDP, no DeepSpeed"):
+        trainer.train()
+
+
+def test_a_trainer_without_tokenizer(model, tmp_path):
+    trainer = Trainer(
+        model=model,
+        args=TrainingArguments(
+            output_dir=str(tmp_path), use_cpu=True, report_to="none", max_steps=1, save_steps=1
+        ),
+        train_dataset=[{"input_ids": [5, 6], "labels": [5, 6]}],
+        callbacks=[GateCallback(ANCHORS)],
+    )
+    with pytest.raises(ValueError, match="give the trainer its processing_class"):
+        trainer.train()
+    assert not (tmp_path / "gate").exists()
 
 
 def test_certified_weights_that_are_gone(model, read, tmp_path):

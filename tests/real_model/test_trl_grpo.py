@@ -1,6 +1,8 @@
 """GRPO through TRL as the loop's learner, on both roles."""
 
+import math
 import random
+import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -10,6 +12,7 @@ import torch
 pytest.importorskip("trl", reason='needs pip install "argus-gym[llm]"')
 
 import gymnasium as gym
+from transformers import TrainingArguments
 from trl_adder import ANCHORS, ANSWERS, PROBLEMS, teach
 
 from argus_gym.agents import rollout
@@ -18,6 +21,7 @@ from argus_gym.agents.language_model import LanguageModel
 from argus_gym.agents.sft import DivergedError, Row, SFTConfig, Trained
 from argus_gym.agents.trl_grpo import GRPOLearner
 from argus_gym.agents.trl_rewards import consensus_reward, graded
+from argus_gym.records import Chain, TrainingPair
 
 ROWS = [Row(f"{word}\n", "#### 7") for word in ("one", "two", "three")]
 CONFIG = SFTConfig(learning_rate=2e-2, batch_size=16, epochs=1)
@@ -143,12 +147,66 @@ def test_bad_arguments(options):
         GRPOLearner(**options)
 
 
-def test_weights_that_diverge_are_taken_back(lm):
+@pytest.mark.parametrize("epochs", [1, 4])
+@pytest.mark.parametrize("rate", [1e30, float("inf")])
+def test_weights_that_diverge_are_taken_back(lm, rate, epochs):
+    """Be they finite: at 1e30 they are, and no token can be drawn any more."""
     before = lm.weights("solver")
-    config = replace(CONFIG, learning_rate=1e30, epochs=2)
-    with pytest.raises((DivergedError, RuntimeError)):
+    config = replace(CONFIG, learning_rate=rate, epochs=epochs)
+    with pytest.raises(DivergedError, match=r"update \d diverged: the adapter is as before"):
         GRPOLearner(reward="share", **SHORT)(lm, ROWS, role="solver", config=config, seed=0)
     assert same(before, lm.weights("solver"))
+
+
+@pytest.mark.parametrize("broken", ["solver", "proposer"])
+def test_an_agent_takes_both_roles_back_where_one_diverges(lm, broken):
+    learner = GRPOLearner(reward="share", **SHORT)
+    learnt = []
+
+    def learn(lm, rows, *, role, config, seed):
+        rate = 1e30 if role == broken else config.learning_rate
+        config = replace(config, learning_rate=rate)
+        trained = learner(lm, rows, role=role, config=config, seed=seed)
+        learnt.append(not same(lm.weights(role), before[role]))
+        return trained
+
+    agent = HFAgent(lm, max_new_tokens=4, problem_tokens=8, learner=learn, config=CONFIG)
+    obs, info = gym.make("argus_gym:ArgusSelfImprove-v0", rounds=1).reset(seed=0)
+    own = [agent.propose(obs, info) for _ in range(3)]
+    before = {role: lm.weights(role) for role in ("solver", "proposer")}
+    pairs = [TrainingPair(problem, Chain("#### 1", 1), 1.0, 0, 0) for problem in own]
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        report = agent.learn(pairs)
+    assert any("learning step undone: update" in str(one.message) for one in said)
+    assert learnt == ([] if broken == "solver" else [True])
+    assert math.isfinite(report.train[0]) and math.isnan(report.train[1])
+    assert all(same(lm.weights(role), weights) for role, weights in before.items())
+
+
+@pytest.mark.parametrize("call", [1, 6])
+def test_a_batch_that_does_not_fit_stops_with_advice(lm, call):
+    """In the first generation, and after the first update."""
+    before, calls = lm.weights("solver"), []
+
+    def full(*_):
+        calls.append(1)
+        if len(calls) == call:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+
+    hook = lm.peft.get_base_model().register_forward_pre_hook(full)
+    config = replace(CONFIG, epochs=4)
+    with pytest.raises(MemoryError, match="use a smaller batch_size"):
+        GRPOLearner(reward="share", **SHORT)(lm, ROWS, role="solver", config=config, seed=0)
+    hook.remove()
+    assert len(calls) == call and same(before, lm.weights("solver"))
+
+
+def test_several_gpus_without_a_launcher(lm, monkeypatch):
+    """TRL refuses to spread a model over them; the loop's stays on its own."""
+    monkeypatch.setattr(TrainingArguments, "n_gpu", 4)
+    learner = GRPOLearner(reward="share", **SHORT)
+    assert learner(lm, ROWS, role="solver", config=CONFIG, seed=0).tokens > 0
 
 
 def test_an_agent_learns_with_it_in_the_loop(lm):

@@ -9,6 +9,8 @@ import torch
 
 pytest.importorskip("trl", reason='needs pip install "argus-gym[llm]"')
 
+from transformers import TrainingArguments
+
 from argus_gym.agents.language_model import LanguageModel
 from argus_gym.agents.sft import DivergedError, Row, SFTConfig, Trained, batches, sft
 from argus_gym.agents.trl_sft import trl_sft
@@ -129,6 +131,47 @@ def test_a_step_that_diverges_is_taken_back(lm, rate):
     after = lm.weights("solver")
     assert all(torch.equal(before[name], after[name]) for name in before)
     assert trl_sft(lm, ROWS, role="solver", config=CONFIG, seed=0).tokens > 0
+
+
+def test_rows_longer_than_the_window_lose_the_same_as_in_the_plain_loop(models):
+    plain, through_trl, _ = models
+    long = [
+        Row("1234567 " * 70 + "\n", "8 9 " * 9, 0.5),
+        Row("4 + 4\n", "8 9 0 " * 120),
+        Row("76 " * 90 + "\n", "5 4 " * 120),
+    ]
+    assert plain.window == 512
+    config = replace(CONFIG, batch_size=2, epochs=2)
+    trained = sft(plain, long, role="solver", config=config, seed=5)
+    found = trl_sft(through_trl, long, role="solver", config=config, seed=5)
+    assert found.losses == pytest.approx(trained.losses, abs=1e-5)
+    assert (found.tokens, found.batch_tokens) == (trained.tokens, trained.batch_tokens)
+    assert far(through_trl.weights("solver"), plain.weights("solver")) < 1e-5
+
+
+def test_a_minibatch_that_does_not_fit_stops_with_advice(lm):
+    before, calls = lm.weights("solver"), []
+
+    def full(*_):
+        calls.append(1)
+        if len(calls) == 2:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+
+    hook = lm.peft.get_base_model().register_forward_pre_hook(full)
+    with pytest.raises(MemoryError, match="use a smaller batch_size"):
+        trl_sft(lm, ROWS, role="solver", config=replace(CONFIG, batch_size=2), seed=0)
+    hook.remove()
+    assert far(lm.weights("solver"), before) == 0
+    assert trl_sft(lm, ROWS, role="solver", config=CONFIG, seed=0).tokens > 0
+
+
+def test_several_gpus_without_a_launcher(lm, monkeypatch):
+    """TRL refuses to spread a model over them; the loop's stays on its own."""
+    monkeypatch.setattr(TrainingArguments, "n_gpu", 4)
+    assert trl_sft(lm, ROWS, role="solver", config=CONFIG, seed=0).tokens > 0
+    monkeypatch.setattr(lm, "device", torch.device("cuda", 1))
+    with pytest.raises(ValueError, match="TRL trains on the first GPU, the model is on cuda:1"):
+        trl_sft(lm, ROWS, role="solver", config=CONFIG, seed=0)
 
 
 def test_in_bfloat16_both_back_ends_learn_the_same_but_for_rounding(model_path):
