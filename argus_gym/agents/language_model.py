@@ -148,6 +148,8 @@ class LanguageModel:
         rows: Most sequences in one batch, for ``sampling`` and for ``scoring`` (losses and
             embeddings); halved for good when the device runs out of memory there.
         cache: Cache of ``generate``: ``None`` for its default, ``static`` to compile on a GPU.
+        compiled: Whether the layers' passes in training are compiled, so that a GPU runs fewer and
+            larger kernels; the first updates then take longer.
         mixed: Whether losses are computed in mixed precision: the base is in bfloat16, and so is
             the adapters' arithmetic; their weights and gradients are in float32.
 
@@ -177,6 +179,8 @@ class LanguageModel:
         self.rows = {"sampling": 256, "scoring": 256}
         self.window = int(getattr(model.config, "max_position_embeddings", 0)) or 1 << 20
         self.cache: Literal["static"] | None = None
+        self.compiled = False
+        self._compiled: list[tuple[torch.nn.Module, Any]] = []
         self.mixed = bool(model.dtype == torch.bfloat16)
         self._end = _end_tokens(model, tokenizer)
         for role in ROLES:
@@ -321,6 +325,7 @@ class LanguageModel:
         with (
             torch.autocast(self.device.type, torch.bfloat16, enabled=self.mixed),
             disable_input_dtype_casting(self.peft, active=self.mixed),
+            self._layers_compiled(),
         ):
             logits = self.peft(
                 **batch,
@@ -394,6 +399,28 @@ class LanguageModel:
     def finite(self, role: str) -> bool:
         """Return whether every weight of one adapter is a finite number."""
         return all(bool(tensor.isfinite().all()) for tensor in self.weights(role).values())
+
+    @contextmanager
+    def _layers_compiled(self) -> Iterator[None]:
+        """Train on compiled layers in the block, where asked for."""
+        if not (self.compiled and torch.is_grad_enabled()):
+            yield
+            return
+        if not self._compiled:
+            base = self.peft.get_base_model()
+            kinds = set(base._no_split_modules or ())
+            layers = [m for m in base.modules() if type(m).__name__ in kinds]
+            self._compiled = [(m, torch.compile(m.forward, dynamic=True)) for m in layers]
+        own = [vars(layer).get("forward") for layer, _ in self._compiled]
+        for layer, forward in self._compiled:
+            layer.forward = forward
+        try:
+            yield
+        finally:
+            for (layer, _), forward in zip(self._compiled, own, strict=True):
+                del layer.forward
+                if forward is not None:
+                    layer.forward = forward
 
     def _batch(self, k: int) -> int:
         """Return how many sequences to sample together: whole prompts where they fit."""

@@ -1,5 +1,6 @@
 """The language-model agent: adapters, sampling, losses, snapshots and the loop around it."""
 
+import functools
 import json
 import math
 from contextlib import nullcontext
@@ -656,6 +657,32 @@ def test_a_training_step_multiplies_in_the_precision_of_the_base(model_path, pre
     assert seen == {getattr(torch, precision)}
     learning = [p for p in lm.peft.parameters() if p.grad is not None]
     assert {p.grad.dtype for p in learning} == {p.dtype for p in learning} == {torch.float32}
+
+
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor")
+@pytest.mark.parametrize("precision", ["bfloat16", "float32"])
+def test_compiled_layers_train_the_same_and_sample_uncompiled(model_path, monkeypatch, precision):
+    captured = []
+
+    def backend(graph, inputs):
+        captured.append(graph)
+        return graph.forward
+
+    compiling = functools.partial(torch.compile, backend=backend, fullgraph=True)
+    plain, compiled = (LanguageModel.load(model_path, precision=precision, rank=4) for _ in "ab")
+    monkeypatch.setattr(torch, "compile", compiling)
+    compiled.compiled = True
+    trained = [sft(lm, ROWS, role="solver", config=CONFIG, seed=0) for lm in (plain, compiled)]
+    graphs = len(captured)
+    assert 0 < graphs <= 4
+    assert trained[0] == trained[1]
+    assert same(plain.weights("solver"), compiled.weights("solver"))
+    texts = [
+        lm.sample(["a\n"], 2, role="solver", max_new_tokens=4, seed=0) for lm in (plain, compiled)
+    ]
+    assert texts[0] == texts[1]
+    assert plain.nll(["a"], ["b"], role="solver") == compiled.nll(["a"], ["b"], role="solver")
+    assert len(captured) == graphs
 
 
 def test_mixed_precision_gives_the_gradient_of_full_precision_but_for_rounding(model_path):
