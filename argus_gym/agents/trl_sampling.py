@@ -7,7 +7,8 @@ from typing import Any
 
 import torch
 
-from argus_gym.agents.language_model import ADVICE, NEUTRAL, render, seeded
+from argus_gym.agents.generation import NEUTRAL, end_tokens, render, seeded
+from argus_gym.agents.language_model import ADVICE
 from argus_gym.agents.prompts import Messages
 
 __all__ = ["likelihood", "sample"]
@@ -96,8 +97,7 @@ def _ids(tokenizer: Any, prompt: Messages | str) -> list[int]:
 def _generate(
     model: Any, tokenizer: Any, prompts: list[list[int]], limit: int, temperature: float
 ) -> list[tuple[str, int]]:
-    own = model.generation_config.eos_token_id
-    ends = {tokenizer.eos_token_id, *(own if isinstance(own, list) else [own])} - {None}
+    ends = end_tokens(model, tokenizer)
     pad = tokenizer.eos_token_id if tokenizer.pad_token_id is None else tokenizer.pad_token_id
     width = max(map(len, prompts))
     device = next(model.parameters()).device
@@ -112,7 +112,7 @@ def _generate(
         temperature=temperature,
         max_new_tokens=limit,
         pad_token_id=pad,
-        eos_token_id=sorted(ends) or None,
+        eos_token_id=ends or None,
     )[:, width:].tolist()
     cut = [next((i + 1 for i, t in enumerate(row) if t in ends), len(row)) for row in rows]
     texts = tokenizer.batch_decode(

@@ -16,7 +16,8 @@ try:
     from transformers import PrinterCallback
     from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
 
-    from argus_gym.agents.language_model import ADVICE, LanguageModel, seeded
+    from argus_gym.agents.generation import seeded
+    from argus_gym.agents.language_model import ADVICE, LanguageModel
     from argus_gym.agents.sft import DivergedError, Row, SFTConfig, Trained, batches
 except ModuleNotFoundError as error:
     raise ImportError(

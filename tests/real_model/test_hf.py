@@ -16,8 +16,9 @@ from transformers import AutoTokenizer, GenerationConfig, GPT2Config, GPT2LMHead
 
 import argus_gym
 from argus_gym.agents import Agent, rollout
+from argus_gym.agents.generation import NEUTRAL, render, seeded
 from argus_gym.agents.hf import HFAgent
-from argus_gym.agents.language_model import NEUTRAL, LanguageModel, _precision, render, seeded
+from argus_gym.agents.language_model import LanguageModel, _precision
 from argus_gym.agents.merged import MergedModel
 from argus_gym.agents.sft import DivergedError, Row, SFTConfig, sft
 from argus_gym.records import Chain, TrainingPair
