@@ -171,7 +171,6 @@ class HFAgent:
         used = [row for row, p in zip(rows, pairs, strict=True) if p.role != "heldout"]
         before, start = self._losses(rows), {role: self.lm.weights(role) for role in ROLES}
         trained = Trained()
-        after = np.full(len(rows), math.nan)
         try:
             if used:
                 trained = self._train(used, "solver")
@@ -183,7 +182,10 @@ class HFAgent:
             if own and self.train_proposer:
                 self._train(own, "proposer")
             after = self._losses(rows)
+            if not np.isfinite(after).all():
+                raise DivergedError("the loss after it was not finite")
         except DivergedError as error:
+            after = np.full(len(rows), math.nan)
             gym.logger.warn(f"learning step undone: {error}")
             for role, weights in start.items():
                 self.lm.set_weights(role, weights)

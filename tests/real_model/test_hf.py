@@ -20,7 +20,7 @@ from argus_gym.agents.generation import NEUTRAL, render, seeded
 from argus_gym.agents.hf import HFAgent
 from argus_gym.agents.language_model import LanguageModel, _precision
 from argus_gym.agents.merged import MergedModel
-from argus_gym.agents.sft import DivergedError, Row, SFTConfig, sft
+from argus_gym.agents.sft import DivergedError, Row, SFTConfig, Trained, sft
 from argus_gym.records import Chain, TrainingPair
 from argus_gym.run import RunConfig, resume, run
 from argus_gym.wrappers import stack
@@ -505,6 +505,19 @@ def test_a_step_that_diverges_is_undone_in_both_roles_and_said_so(lm):
         report = who.learn(pairs())
     assert math.isfinite(report.train[0]) and math.isnan(report.train[1])
     assert all(same(lm.weights(role), weights) for role, weights in before.items())
+
+
+def test_weights_that_are_finite_and_of_no_use_are_undone(lm):
+    def wild(lm, rows, *, role, config, seed):
+        lm.set_weights(role, {n: torch.full_like(w, 1e30) for n, w in lm.weights(role).items()})
+        return Trained(1)
+
+    who = agent(lm, learner=wild)
+    before = lm.weights("solver")
+    with pytest.warns(UserWarning, match="learning step undone: the loss after it was not finite"):
+        report = who.learn(pairs())
+    assert math.isfinite(report.train[0]) and math.isnan(report.train[1])
+    assert same(lm.weights("solver"), before)
 
 
 def test_the_proposer_learns_its_own_problems_and_is_asked_for_the_target(lm):
