@@ -45,7 +45,7 @@ PARTS: dict[str, tuple[Callable[[gpu_parts.Bench], dict[str, Any]], float]] = {
     "sft int8": (gpu_training.sft_int8, 35),
     "sft nf4": (gpu_training.sft_nf4, 30),
     "round": (gpu_loop.loop, 140),
-    "sft bfloat16, compiled": (gpu_training.sft_compiled, 100),
+    "sft compiled": (gpu_training.sft_compiled, 100),
     "static cache": (gpu_parts.sampling_static, 90),
 }
 """Parts in order: what measures one, and the seconds below which it is not begun on a GPU."""

@@ -141,6 +141,10 @@ def test_a_part_that_fails_loses_no_other(monkeypatch):
     assert "no such kernel" in str(list(gpu.table(result).columns[0].cells))
 
 
+def test_the_names_of_all_parts_can_be_listed_by_comma():
+    assert ",".join(gpu.PARTS).split(",") == list(gpu.PARTS)
+
+
 @pytest.mark.parametrize("options", [{"shape": "big"}, {"parts": ("speed",)}, {"minutes": 0}])
 def test_bad_arguments_name_the_rule(options):
     with pytest.raises(ValueError, match=next(iter(options))):
