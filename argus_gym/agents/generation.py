@@ -10,7 +10,7 @@ from transformers import GenerationConfig, LogitsProcessor
 
 from argus_gym.agents.prompts import Messages
 
-__all__ = ["NEUTRAL", "Recorder", "end_tokens", "render", "seeded"]
+__all__ = ["NEUTRAL", "Recorder", "end_tokens", "positions", "render", "seeded"]
 
 _NEUTRAL: dict[str, Any] = {
     "assistant_early_exit": None,
@@ -136,3 +136,8 @@ def end_tokens(model: Any, tokenizer: Any) -> list[int]:
     """Return what ends a completion: the tokenizer's end of sequence and the model's own."""
     own = model.generation_config.eos_token_id
     return sorted({tokenizer.eos_token_id, *(own if isinstance(own, list) else [own])} - {None})
+
+
+def positions(mask: torch.Tensor) -> torch.Tensor:
+    """Return each token's place in its row without the padding; 0 for padding."""
+    return (mask.cumsum(1) - 1).clamp(min=0)

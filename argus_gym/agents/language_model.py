@@ -30,7 +30,14 @@ from transformers import (
     LogitsProcessorList,
 )
 
-from argus_gym.agents.generation import NEUTRAL, Recorder, end_tokens, render, seeded
+from argus_gym.agents.generation import (
+    NEUTRAL,
+    Recorder,
+    end_tokens,
+    positions,
+    render,
+    seeded,
+)
 from argus_gym.agents.prompts import Messages
 
 __all__ = ["ROLES", "LanguageModel", "Precision", "Sampled", "Weights"]
@@ -262,7 +269,7 @@ class LanguageModel:
         ):
             logits = self.peft(
                 **batch,
-                position_ids=_positions(batch["attention_mask"]),
+                position_ids=positions(batch["attention_mask"]),
                 logits_to_keep=kept + 1,
                 use_cache=False,
             ).logits[:, :-1]
@@ -288,7 +295,7 @@ class LanguageModel:
                 try:
                     hidden = self.peft(
                         **batch,
-                        position_ids=_positions(batch["attention_mask"]),
+                        position_ids=positions(batch["attention_mask"]),
                         output_hidden_states=True,
                         logits_to_keep=1,
                         use_cache=False,
@@ -402,11 +409,6 @@ class LanguageModel:
         ids = torch.tensor([[pad] * (width - len(row)) + row for row in rows])
         mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in rows])
         return {"input_ids": ids.to(self.device), "attention_mask": mask.to(self.device)}
-
-
-def _positions(mask: torch.Tensor) -> torch.Tensor:
-    """Return each token's place in its row without the padding; 0 for padding."""
-    return (mask.cumsum(1) - 1).clamp(min=0)
 
 
 def _precision(precision: Precision, device: str) -> dict[str, Any]:

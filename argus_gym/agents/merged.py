@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from transformers import DynamicCache
 
+from argus_gym.agents.generation import positions
 from argus_gym.agents.language_model import LanguageModel, Sampled
 
 __all__ = ["MergedModel"]
@@ -54,7 +55,7 @@ class MergedModel(LanguageModel):
         self._merge()
         batch = self._encode(prompts, self.window - limit)
         mask = batch["attention_mask"]
-        places = (mask.cumsum(1) - 1).clamp(min=0)
+        places = positions(mask)
         feed, cache = batch["input_ids"], DynamicCache(config=self._plain.config)
         ends = torch.tensor(self._end, device=self.device)
         alive = torch.arange(len(prompts), device=self.device)
